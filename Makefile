@@ -1,0 +1,69 @@
+# `make help` lists the targets. Everything stays in this folder; no root, no server.
+
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+VENV := .venv
+RUN := $(VENV)/bin/python
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup fetch test test-services check bench lock clean
+
+help:  ## what can be done
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+setup: $(VENV)/run .env  ## virtual environment, dependencies and .env
+
+# The first Python that is recent enough and can make virtual environments.
+$(VENV)/bin/python:
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+		if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			echo "Environnement virtuel : $$($$python --version)"; \
+			exec $$python -m venv $(VENV); \
+		fi; \
+	done; \
+	echo "Il faut Python 3.11 ou plus récent, avec venv (Debian : apt install python3-venv)." >&2; exit 1
+
+$(VENV)/run: requirements/prod.txt | $(VENV)/bin/python
+	@echo "Installation des dépendances…"
+	@$(RUN) -m pip install --quiet --require-hashes -r $<
+	@touch $@
+
+$(VENV)/dev: requirements/dev.txt | $(VENV)/bin/python
+	@echo "Installation des dépendances des tests…"
+	@$(RUN) -m pip install --quiet --require-hashes -r $<
+	@touch $@ $(VENV)/run
+
+.env: | $(VENV)/bin/python
+	@umask 077 && $(RUN) -c 'import pathlib, secrets; print(pathlib.Path(".env.example").read_text(encoding="utf-8").replace("SECRET_KEY=\n", f"SECRET_KEY={secrets.token_urlsafe(50)}\n", 1), end="")' > .env
+
+fetch: setup  ## fetch a dossier: make fetch DOSSIER=12345
+	@if [ -z '$(DOSSIER)' ]; then echo "Donnez un numéro : make fetch DOSSIER=12345" >&2; exit 2; fi
+	@$(RUN) -m config.demo fetch_dossier '$(DOSSIER)'
+
+test: $(VENV)/dev  ## the tests
+	@$(RUN) -m pytest -q
+
+test-services: $(VENV)/dev  ## the tests again, on PostgreSQL
+	@.ci/postgresql $(RUN) -m pytest -q
+
+check: $(VENV)/dev  ## format, lint, types, migrations, settings
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m ruff check .
+	@$(RUN) -m mypy
+	@DJANGO_SETTINGS_MODULE=tests.settings $(RUN) manage.py makemigrations --check --dry-run
+	@DJANGO_SETTINGS_MODULE=tests.settings $(RUN) manage.py check
+
+bench: $(VENV)/dev  ## speed, as ratios measured side by side
+	@$(RUN) -m bench
+
+lock: $(VENV)/dev  ## pin requirements/*.in to *.txt, with hashes
+	@for name in base prod dev; do \
+		$(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --custom-compile-command 'make lock' \
+			requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
+	done
+
+clean:  ## remove the virtual environment and the caches (neither .env nor data)
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

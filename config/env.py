@@ -1,0 +1,120 @@
+"""How settings are read from the environment.
+
+An empty variable is an unset one. A value that cannot be used stops the start with one French
+sentence that names the variable and never repeats the value: it may be a secret.
+"""
+
+import os
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+TRUE = {"1", "true", "yes", "on", "oui"}
+FALSE = {"0", "false", "no", "off", "non"}
+
+
+def read_file(path: Path) -> None:
+    """Add to the environment what a .env file says and the environment does not."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    for place, line in enumerate(lines, start=1):
+        # The library would pass over such a line, and log it with the secret that it may hold.
+        if line.strip() and not re.match(r"#|(export )?[A-Za-z_0-9]+=", line):
+            raise ImproperlyConfigured(
+                f"{path.name}, ligne {place} : écrivez NOM=valeur, sans blanc autour du signe =."
+            )
+    environ.Env.read_env(path)
+
+
+def text(name: str, default: str = "") -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def secret(name: str) -> str:
+    """The variable `name`, or what is in the file that `<name>_FILE` points to."""
+    value, path = text(name), text(f"{name}_FILE")
+    if value and path:
+        raise ImproperlyConfigured(f"{name} et {name}_FILE sont remplis tous deux : gardez l'un.")
+    if not path:
+        return value
+    try:
+        content = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as err:
+        raise ImproperlyConfigured(
+            f"Le fichier donné par {name}_FILE ne peut pas être lu ({type(err).__name__})."
+        ) from err
+    if not content:
+        raise ImproperlyConfigured(f"Le fichier donné par {name}_FILE est vide.")
+    return content
+
+
+def boolean(name: str, *, default: bool = False) -> bool:
+    value = text(name).lower()
+    if value and value not in TRUE | FALSE:
+        raise ImproperlyConfigured(f"{name} doit valoir 1 ou 0.")
+    return value in TRUE if value else default
+
+
+def number(name: str, default: float) -> float:
+    try:
+        return float(text(name) or default)
+    except ValueError as err:
+        raise ImproperlyConfigured(f"{name} doit être un nombre, par exemple {default}.") from err
+
+
+def day(name: str) -> date | None:
+    try:
+        return date.fromisoformat(value) if (value := text(name)) else None
+    except ValueError as err:
+        raise ImproperlyConfigured(f"{name} doit être une date, par exemple 2027-06-30.") from err
+
+
+def items(name: str) -> list[str]:
+    """What stands between the commas."""
+    return [item.strip() for item in text(name).split(",") if item.strip()]
+
+
+def database(name: str, default: str) -> dict[str, Any]:
+    """The options of `DATABASES["default"]` for a database address (`sqlite:///…`, `postgres://…`).
+
+    The path of an SQLite file is relative to the project's folder, wherever the command runs.
+    """
+    url = text(name, default)
+    try:
+        if url.partition(":")[0] not in {"sqlite", "postgres", "postgresql"}:
+            raise ValueError("unknown database")
+        options: dict[str, Any] = dict(environ.Env.db_url_config(url))
+    except ValueError:
+        # What went wrong is not repeated, nor chained: it may hold the password.
+        raise ImproperlyConfigured(
+            f"{name} doit être une adresse comme "
+            "postgres://compte:mot-de-passe@serveur:5432/base ou sqlite:///db.sqlite3."
+        ) from None
+    if options["ENGINE"] == "django.db.backends.sqlite3":
+        return sqlite_options(options["NAME"])
+    # A query string is all text; Django wants a boolean there.
+    if (pool := options.get("OPTIONS", {}).get("pool")) is not None:
+        options["OPTIONS"]["pool"] = str(pool).lower() in TRUE
+    return options
+
+
+def sqlite_options(name: str) -> dict[str, Any]:
+    """SQLite as several processes share it.
+
+    Without IMMEDIATE, a transaction that reads and then writes fails with "database is locked"
+    whenever another one wrote in between, whatever the timeout.
+    """
+    return {
+        "ENGINE": "config.sqlite3",
+        "NAME": name if name == ":memory:" else str(BASE_DIR / name),
+        "OPTIONS": {
+            "timeout": 20,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+        },
+    }

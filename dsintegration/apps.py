@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+from django.core import checks
+
+
+class DsintegrationConfig(AppConfig):
+    name = "dsintegration"
+    verbose_name = "Dossiers de Démarche numérique"
+
+    def ready(self) -> None:
+        from dsintegration.checks import check_settings
+
+        checks.register(check_settings)

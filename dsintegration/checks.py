@@ -1,0 +1,78 @@
+"""System checks of our settings, `manage.py check`.
+
+An Error is a value that can never work. A missing token is a Warning: an Error would stop
+`migrate`, and so the first installation.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
+
+from dsintegration import conf
+
+NOTICE = timedelta(days=30)
+HINT = "La liste des réglages est dans .env.example."
+
+READERS: dict[str, Callable[[], Any]] = {
+    "dsintegration.E001": conf.api_url,
+    "dsintegration.E002": conf.api_token_expires,
+    "dsintegration.E003": conf.timeouts,
+    "dsintegration.E004": conf.site_url,
+    "dsintegration.E005": conf.system_emails,
+}
+
+
+def check_settings(**_: Any) -> list[CheckMessage]:
+    if conf.sandbox():
+        return []
+    errors: dict[str, CheckMessage] = {}
+    for id, reader in READERS.items():
+        try:
+            reader()
+        except ImproperlyConfigured as err:
+            # One setting may stop two readers: it is said once.
+            errors.setdefault(str(err), Error(str(err), hint=HINT, id=id))
+    return [*errors.values(), *_check_token(), *([] if errors else _check_expiry())]
+
+
+def _check_token() -> list[CheckMessage]:
+    if not getattr(settings, "DS_API_TOKEN", ""):
+        return [
+            Warning(
+                "DS_API_TOKEN manque : aucun dossier ne peut être récupéré.",
+                hint="Créez un jeton en lecture dans le profil d'un administrateur.",
+                id="dsintegration.W001",
+            )
+        ]
+    try:
+        is_usual = conf.api_token_is_usual()
+    except ImproperlyConfigured as err:
+        return [Error(str(err), hint=HINT, id="dsintegration.E006")]
+    if not is_usual:
+        return [
+            Warning(
+                "DS_API_TOKEN n'a pas la longueur habituelle d'un jeton (84 caractères).",
+                hint="Vérifiez qu'il a été copié en entier, avec les signes = de la fin.",
+                id="dsintegration.W002",
+            )
+        ]
+    return []
+
+
+def _check_expiry() -> list[CheckMessage]:
+    day = conf.api_token_expires()
+    if day is None or day - timezone.localdate() > NOTICE:
+        return []
+    when = "a expiré le" if day < timezone.localdate() else "expire le"
+    return [
+        Warning(
+            f"Le jeton de la plateforme {when} {day:%d/%m/%Y}.",
+            hint="Créez-en un autre, puis remplacez DS_API_TOKEN et DS_API_TOKEN_EXPIRES.",
+            id="dsintegration.W003",
+        )
+    ]

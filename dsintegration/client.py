@@ -1,0 +1,300 @@
+"""The platform's GraphQL API: one call, its retries, and the translation of every failure.
+
+Failures are told apart on the HTTP status and `extensions.code`, never on the text of a message,
+which changes. Nothing of an answer goes into an exception: its texts may name people.
+"""
+
+import logging
+import random
+import re
+import ssl
+import threading
+import time
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Any
+
+import gql
+import requests
+from django.core.exceptions import ImproperlyConfigured
+from gql.client import SyncClientSession
+from gql.transport.exceptions import TransportConnectionFailed, TransportError
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_any, stop_before_delay
+
+from dsintegration import __version__, conf
+from dsintegration.exceptions import (
+    DossierNotFound,
+    DSAccessDenied,
+    DSError,
+    DSInvalidResponse,
+    DSUnavailable,
+    Reason,
+)
+from dsintegration.queries import GET_DOSSIER, Document
+from dsintegration.transport import BodyTooLargeError, BoundedTransport, deadline, seconds_left
+
+# gql writes whole answers, which name people, at DEBUG.
+logging.getLogger("gql.transport.requests").setLevel(logging.WARNING)
+
+USER_AGENT = f"dsintegration/{__version__}"
+
+# The seconds that one call may take in all. In the background they let a 429 wait for the next
+# minute, then a slow answer come; in a web request somebody is waiting.
+BACKGROUND_BUDGET = 120.0
+WEB_BUDGET = 10.0
+
+ATTEMPTS = 3
+WORTH_ANOTHER_TRY = {
+    Reason.NETWORK,
+    Reason.THROTTLED,
+    Reason.MAINTENANCE,
+    Reason.GATEWAY,
+    Reason.SERVER_ERROR,
+}
+
+pause = time.sleep
+
+
+class Client:
+    """The API behind one address and one token. Threads may share it: each has its connection.
+
+    `timeouts`: seconds for a connection and for each read; `budget`: seconds for a whole call,
+    from the name look-up to the last byte of the last retry.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        timeouts: tuple[float, float] = (5, 35),
+        budget: float = BACKGROUND_BUDGET,
+    ) -> None:
+        self.url = conf.validate_url(url, "DS_API_URL")
+        if not token:
+            raise ImproperlyConfigured("DS_API_TOKEN manque.")
+        self._token = token
+        self._timeouts = timeouts
+        self._budget = budget
+        self._local = threading.local()
+
+    def get_dossier(self, number: int) -> dict[str, Any]:
+        """The dossier as the platform gives it (type `Dossier`), not validated.
+
+        Raises DossierNotFound, DSAccessDenied, DSUnavailable, DSInvalidResponse.
+        """
+        try:
+            data = self._execute(GET_DOSSIER.with_variables(number=number))
+        except DSError as err:
+            err.dossier_number = number
+            raise
+        dossier = data.get("dossier")
+        if not isinstance(dossier, dict):
+            raise DSInvalidResponse(
+                Reason.UNEXPECTED, dossier_number=number, detail="no dossier in the data"
+            )
+        return dossier
+
+    def close(self) -> None:
+        """Close the connection of this thread; the next call opens another one."""
+        if session := self._local.__dict__.pop("session", None):
+            session.client.close_sync()
+
+    def _execute(self, document: Document) -> dict[str, Any]:
+        """The `data` of an answer without errors. Retries: every document of ours only reads."""
+        attempts = Retrying(
+            retry=retry_if_exception(_is_worth_another_try),
+            wait=_seconds_to_wait,
+            stop=stop_any(stop_after_attempt(ATTEMPTS), stop_before_delay(self._budget)),
+            sleep=lambda seconds: pause(seconds),
+            reraise=True,
+        )
+        with deadline(self._budget):
+            return attempts(self._execute_once, document)
+
+    def _execute_once(self, document: Document) -> dict[str, Any]:
+        session = self._session()
+        transport: BoundedTransport = session.transport
+        transport.forget_last_answer()
+        try:
+            result = session.execute(document, get_execution_result=True)
+        except TransportConnectionFailed as err:
+            raise _network_failure(err) from err
+        except (TransportError, AssertionError, TypeError, AttributeError):
+            # gql's own words repeat the answer: neither shown nor chained.
+            raise _answer_failure(transport) from None
+        response = transport.last_response
+        if response is None or response.status_code != 200 or not isinstance(result.data, dict):
+            raise _answer_failure(transport)
+        return result.data
+
+    def _session(self) -> SyncClientSession:
+        session: SyncClientSession | None = getattr(self._local, "session", None)
+        if session is None:
+            transport = BoundedTransport(
+                self.url, token=self._token, user_agent=USER_AGENT, timeouts=self._timeouts
+            )
+            session = gql.Client(transport=transport).connect_sync()  # type: ignore[no-untyped-call]
+            self._local.session = session
+        return session
+
+
+def get_client(*, web: bool = False) -> Client:
+    """The client that the settings describe, kept from one call to the next.
+
+    `web`: somebody waits for the page, so a call ends after 10 s at most.
+    Raises ImproperlyConfigured.
+    """
+    connect, read = conf.timeouts()
+    if web:
+        connect, read = min(connect, WEB_BUDGET), min(read, WEB_BUDGET)
+    budget = WEB_BUDGET if web else BACKGROUND_BUDGET
+    return _kept_client(conf.api_url(), conf.api_token(), (connect, read), budget)
+
+
+@lru_cache(maxsize=4)
+def _kept_client(url: str, token: str, timeouts: tuple[float, float], budget: float) -> Client:
+    return Client(url, token, timeouts=timeouts, budget=budget)
+
+
+# Retries
+
+
+def _is_worth_another_try(err: BaseException) -> bool:
+    return isinstance(err, DSError) and err.reason in WORTH_ANOTHER_TRY
+
+
+def _seconds_to_wait(state: RetryCallState) -> float:
+    """What the platform asks for, or 0.5 s then 1 s; never all callers at the same moment."""
+    err = state.outcome and state.outcome.exception()
+    asked = err.retry_after if isinstance(err, DSUnavailable) else None
+    backoff: float = 0.5 * 2 ** (state.attempt_number - 1)
+    return max(asked or 0, backoff) + random.uniform(0, backoff)  # noqa: S311
+
+
+# Translation
+
+
+def _network_failure(err: TransportConnectionFailed) -> DSError:
+    """No answer came, or only a part of one."""
+    cause = err.__cause__
+    detail = type(cause).__name__
+    if isinstance(cause, BodyTooLargeError):
+        return DSInvalidResponse(Reason.TOO_LARGE, detail=detail)
+    if isinstance(cause, requests.exceptions.ContentDecodingError | UnicodeDecodeError):
+        return DSInvalidResponse(Reason.UNEXPECTED, detail=detail)
+    if isinstance(cause, requests.Timeout) or seconds_left() == 0:
+        return DSUnavailable(Reason.TIMEOUT, detail=detail)
+    if isinstance(cause, requests.exceptions.SSLError) and _has_bad_certificate(cause):
+        return DSInvalidResponse(Reason.CERTIFICATE, detail=detail)
+    if isinstance(cause, OSError):  # as is requests.RequestException
+        return DSUnavailable(Reason.NETWORK, detail=detail)
+    raise err
+
+
+def _has_bad_certificate(err: BaseException | None) -> bool:
+    """Whether verification failed, and not merely the connection under it."""
+    while err is not None:
+        if isinstance(err, ssl.SSLCertVerificationError):
+            return True
+        inner = getattr(err, "reason", None) or (err.args[0] if err.args else None)
+        err = inner if isinstance(inner, BaseException) else err.__cause__
+    return False
+
+
+def _answer_failure(transport: BoundedTransport) -> DSError:
+    """What an answer without usable data says, by its HTTP status, then by its codes."""
+    response = transport.last_response
+    assert response is not None  # noqa: S101  # for mypy: gql had one to complain about
+    status, body = response.status_code, transport.last_body
+    codes = _codes(body)
+    match status:
+        case 429:
+            reason = Reason.THROTTLED
+        case 503:
+            reason = Reason.MAINTENANCE
+        case 500:
+            reason = Reason.SERVER_ERROR
+        case 408 | 504:
+            reason = Reason.TIMEOUT
+        case _ if status > 500:
+            reason = Reason.GATEWAY
+        case 401 if codes == {"unauthorized"}:
+            return DSAccessDenied(Reason.TOKEN_EXPIRED, http_status=status)
+        case 401 | 403:
+            return DSAccessDenied(Reason.TOKEN_REFUSED, http_status=status)
+        case _ if 300 <= status < 400:
+            return DSInvalidResponse(Reason.REDIRECT, http_status=status)
+        case 400 | 413 | 422 if codes:
+            return DSInvalidResponse(Reason.QUERY_REFUSED, http_status=status)
+        case 200:
+            return _query_failure(body, codes)
+        case _:
+            return DSInvalidResponse(Reason.NOT_THE_API, http_status=status)
+    return DSUnavailable(reason, http_status=status, retry_after=_retry_after(response))
+
+
+def _query_failure(body: dict[str, Any] | None, codes: set[str]) -> DSError:
+    """What HTTP 200 hides: the code decides, and an unknown one is never an absence."""
+    if body is None or not body.keys() & {"errors", "data"}:
+        return DSInvalidResponse(Reason.NOT_THE_API, http_status=200)
+    known = " ".join(sorted(codes))
+    if codes == {"not_found"} and _is_about_the_dossier(body):
+        return DossierNotFound(http_status=200)
+    if codes == {"unauthorized"} and body.get("data") is None:
+        return DSAccessDenied(Reason.NO_RIGHT, http_status=200)
+    if "timeout" in codes:
+        return DSUnavailable(Reason.QUERY_TIMEOUT, http_status=200)
+    if "internal_server_error" in codes:
+        return DSUnavailable(Reason.SERVER_ERROR, http_status=200)
+    if "data" not in body:
+        # Only a document that was never executed has none (GraphQL specification, 7.1).
+        return DSInvalidResponse(Reason.QUERY_REFUSED, http_status=200, detail=known)
+    return DSInvalidResponse(Reason.UNEXPECTED, http_status=200, detail=known)
+
+
+def _is_about_the_dossier(body: dict[str, Any]) -> bool:
+    """Whether what was not found is the dossier itself, and nothing came beside the error."""
+    paths = [error.get("path") for error in body["errors"]]
+    return body.get("data") is None and all(path in (None, ["dossier"]) for path in paths)
+
+
+def _codes(body: dict[str, Any] | None) -> set[str]:
+    """The `extensions.code` of the root errors; "" stands for an error without one."""
+    errors = body.get("errors") if body else None
+    if not isinstance(errors, list):
+        return set()
+    codes = set()
+    for error in errors:
+        extensions = error.get("extensions") if isinstance(error, dict) else None
+        code = extensions.get("code") if isinstance(extensions, dict) else None
+        # What has not the look of a code may be anything, and would end in our logs.
+        codes.add(code if isinstance(code, str) and re.fullmatch(r"\w{1,60}", code) else "")
+    return codes
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """Seconds to wait: `Retry-After` (seconds or a date), else the platform's `RateLimit-Reset`.
+
+    That one is a moment, in seconds since 1970, read against the server's own clock if it gives
+    it; the IETF's draft of the same header counts from now, in small numbers.
+    """
+    now = _moment(response.headers.get("Date")) or time.time()
+    if (asked := response.headers.get("Retry-After")) is not None:
+        if asked.strip().isdigit():
+            return float(asked)
+        moment = _moment(asked)
+        return None if moment is None else max(0.0, moment - now)
+    reset = response.headers.get("RateLimit-Reset", "").strip()
+    if not reset.isdigit():
+        return None
+    is_a_moment = float(reset) > 1_000_000_000
+    return max(0.0, float(reset) - now) if is_a_moment else float(reset)
+
+
+def _moment(text: str | None) -> float | None:
+    """The seconds since 1970 of an HTTP date."""
+    try:
+        return parsedate_to_datetime(text).timestamp() if text else None
+    except ValueError:
+        return None

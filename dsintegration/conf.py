@@ -1,0 +1,165 @@
+"""The only reader of `settings.DS_*`: defaults, and what each value may be.
+
+Everything is read at call time. A value that can never work raises `ImproperlyConfigured` with one
+French sentence that names the setting and never repeats a token.
+"""
+
+import ipaddress
+import math
+import re
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+DEFAULT_API_URL = "https://demarche.numerique.gouv.fr/api/v2/graphql"
+
+# The platform has changed names; a database filled under one goes on under the others.
+ORIGINS_OF_THE_PLATFORM = {
+    "https://demarche.numerique.gouv.fr",
+    "https://demarches.numerique.gouv.fr",
+    "https://www.demarches-simplifiees.fr",
+    "https://demarches-simplifiees.fr",
+}
+
+# Who writes the platform's automatic messages, now and formerly.
+SYSTEM_EMAILS = (
+    "contact@demarche.numerique.gouv.fr",
+    "contact@demarches.numerique.gouv.fr",
+    "contact@demarches-simplifiees.fr",
+    "contact@tps.apientreprise.fr",
+)
+
+# The names under which the sandbox is known: its port changes with each process.
+SANDBOX_INSTANCE = "sandbox"
+SANDBOX_SITE_URL = "https://sandbox.example.org"
+
+# urlsafe-base64 of "<uuid>;<24 characters>": 84 letters, the padding may be left out.
+USUAL_TOKEN = re.compile(r"[A-Za-z0-9_-]{80,}={0,2}")
+
+
+def is_loopback(host: str | None) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port, as in https://demarche.numerique.gouv.fr."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    default_port = {"https": 443, "http": 80}.get(parts.scheme)
+    port = "" if parts.port in (None, default_port) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}"
+
+
+def validate_url(url: str, name: str) -> str:
+    """The address if it may be given a token: https, or http to this very machine."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in {"http", "https"} or re.search(r"[\s\x00-\x1f]", url):
+        raise ImproperlyConfigured(f"{name} n'est pas une adresse : exemple, {DEFAULT_API_URL}.")
+    if parts.username is not None or parts.password is not None:
+        raise ImproperlyConfigured(f"{name} ne doit contenir ni compte ni mot de passe.")
+    if parts.scheme != "https" and not is_loopback(host):
+        raise ImproperlyConfigured(
+            f"{name} doit commencer par https:// : le jeton ne voyage jamais en clair."
+        )
+    return url
+
+
+def api_url() -> str:
+    """Where the API answers; in the sandbox, which is started if it is not running yet."""
+    if sandbox():
+        from dsintegration.sandbox import running_sandbox
+
+        return running_sandbox().url
+    return validate_url(getattr(settings, "DS_API_URL", "") or DEFAULT_API_URL, "DS_API_URL")
+
+
+def api_token() -> str:
+    if sandbox():
+        from dsintegration.sandbox import TOKEN
+
+        return TOKEN
+    token: str = getattr(settings, "DS_API_TOKEN", "")
+    if not token:
+        raise ImproperlyConfigured(
+            "DS_API_TOKEN manque : mettez-y un jeton en lecture, créé dans le profil d'un "
+            "administrateur de la plateforme."
+        )
+    if re.search(r"[^\x21-\x7e]|[,;]", token):
+        raise ImproperlyConfigured(
+            "DS_API_TOKEN contient un blanc ou un caractère interdit : recopiez le jeton d'un "
+            "seul tenant."
+        )
+    return token
+
+
+def api_token_is_usual() -> bool:
+    return bool(USUAL_TOKEN.fullmatch(api_token()))
+
+
+def api_token_expires() -> date | None:
+    """The last day of the token, as the operator noted it."""
+    day = getattr(settings, "DS_API_TOKEN_EXPIRES", None)
+    if day is None or isinstance(day, date):
+        return day
+    raise ImproperlyConfigured("DS_API_TOKEN_EXPIRES doit être une date.")
+
+
+def timeouts() -> tuple[float, float]:
+    """The seconds that a connection, and each read, may take in background work."""
+    return (_seconds("DS_API_CONNECT_TIMEOUT", 5), _seconds("DS_API_READ_TIMEOUT", 35))
+
+
+def _seconds(name: str, default: float) -> float:
+    value = getattr(settings, name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ImproperlyConfigured(f"{name} doit être un nombre de secondes supérieur à 0.")
+    return value
+
+
+def instance_at(url: str) -> str:
+    """Which instance of the platform answers at `url`; its old and new names are one."""
+    if sandbox() and url == api_url():
+        return SANDBOX_INSTANCE
+    origin = origin_of(url)
+    return origin_of(DEFAULT_API_URL) if origin in ORIGINS_OF_THE_PLATFORM else origin
+
+
+def site_url() -> str:
+    """The platform's pages for people, without a slash at the end."""
+    if url := getattr(settings, "DS_SITE_URL", ""):
+        return validate_url(url, "DS_SITE_URL").rstrip("/")
+    return SANDBOX_SITE_URL if sandbox() else origin_of(api_url())
+
+
+def system_emails() -> frozenset[str]:
+    """The addresses of automatic messages, in lower case."""
+    emails = getattr(settings, "DS_SYSTEM_EMAILS", None) or SYSTEM_EMAILS
+    if isinstance(emails, str) or not all("@" in email for email in emails):
+        raise ImproperlyConfigured("DS_SYSTEM_EMAILS doit être une liste d'adresses électroniques.")
+    return frozenset(email.strip().lower() for email in emails)
+
+
+def sandbox() -> bool:
+    return bool(getattr(settings, "DS_SANDBOX", False))
+
+
+READERS: tuple[Callable[[], Any], ...] = (
+    api_url,
+    api_token_expires,
+    timeouts,
+    site_url,
+    system_emails,
+)

@@ -1,0 +1,191 @@
+"""`manage.py fetch_dossier`: dossiers by number, for operators and scripts."""
+
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.utils import formats, timezone
+from tqdm import tqdm
+
+from dsintegration.exceptions import DSAccessDenied, DSError
+from dsintegration.management.base import BAD_INPUT, MIXED, STATUS_OF, DossierCommand
+from dsintegration.models import Message
+from dsintegration.numbers import InvalidNumber, look_cut, parse_number
+from dsintegration.representation import dossier_as_json
+from dsintegration.services import FetchResult, fetch_dossier
+
+
+class Command(DossierCommand):
+    help = (
+        "Récupère des dossiers de Démarche numérique par leur numéro, les enregistre et les "
+        "affiche. Tous les numéros sont vérifiés avant la première demande à la plateforme."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "numbers",
+            nargs="*",
+            metavar="NUMÉRO",
+            help='numéro de dossier ; entre guillemets s\'il contient des blancs : "n° 12 345".',
+        )
+        parser.add_argument(
+            "--format",
+            choices=["text", "json"],
+            default="text",
+            help="text : un résumé à lire (par défaut) ; json : une ligne par dossier.",
+        )
+        parser.add_argument(
+            "--file",
+            metavar="CHEMIN",
+            help="fichier de numéros, un par ligne ; « - » pour l'entrée standard.",
+        )
+
+    def handle(self, *, numbers: list[str], format: str, file: str | None, **_: Any) -> None:
+        wanted = self._parse(numbers, file)
+        failures: list[DSError] = []
+        asked = 0
+        for number in tqdm(wanted, unit="dossier", disable=None if len(wanted) > 1 else True):
+            asked += 1
+            try:
+                result = fetch_dossier(number)
+            except DSError as err:
+                failures.append(err)
+                self._say(f"Dossier n° {number} : {err.sentence}")
+                if isinstance(err, DSAccessDenied) and err.stops_batch:
+                    break
+            else:
+                self._show(result, format)
+        if failures:
+            raise CommandError(_balance(failures, asked, len(wanted)), returncode=_status(failures))
+
+    def _parse(self, words: list[str], file: str | None) -> list[int]:
+        """The numbers in their order, each once; raises CommandError if one of them is wrong."""
+        if cut := look_cut(words):
+            raise CommandError(
+                f'« {cut} » ressemble à un seul numéro coupé à ses blancs : écrivez "{cut}" '
+                "entre guillemets, ou, s'il s'agit de plusieurs dossiers, donnez-les par --file.",
+                returncode=BAD_INPUT,
+            )
+        items = [("", word) for word in words]
+        if file is not None:
+            items += [(f"ligne {place} : ", line) for place, line in self._lines(file)]
+        if not items:
+            raise CommandError(
+                "aucun numéro de dossier : donnez-en un, par exemple « fetch_dossier 12345 », ou "
+                "un fichier avec --file.",
+                returncode=BAD_INPUT,
+            )
+        numbers: Counter[int] = Counter()
+        faults = []
+        for place, text in items:
+            try:
+                numbers[parse_number(text)] += 1
+            except InvalidNumber as err:
+                faults.append(f"{place}{err}")
+        if faults:
+            raise CommandError("\n".join([*faults, "Rien n'a été récupéré."]), returncode=BAD_INPUT)
+        for number, times in numbers.items():
+            if times > 1:
+                self._say(
+                    f"Remarque : le n° {number} est donné {times} fois ; il est récupéré une fois."
+                )
+        return list(numbers)
+
+    def _lines(self, file: str) -> Iterator[tuple[int, str]]:
+        """The lines that say something, with their place in the file."""
+        try:
+            if file == "-":
+                text = sys.stdin.buffer.read().decode("utf-8-sig")
+            else:
+                text = Path(file).read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as err:
+            raise CommandError(
+                "le fichier donné à --file n'est pas un texte en UTF-8.", returncode=BAD_INPUT
+            ) from err
+        except (OSError, ValueError) as err:
+            raise CommandError(
+                f"le fichier donné à --file ne peut pas être lu ({type(err).__name__}) ; vérifiez "
+                "son chemin et ses droits.",
+                returncode=BAD_INPUT,
+            ) from err
+        for place, line in enumerate(text.splitlines(), start=1):
+            if line.strip():
+                yield place, line
+
+    def _say(self, sentence: str) -> None:
+        """A line for the operator, beside the progress bar if there is one."""
+        with tqdm.external_write_mode():
+            self.stderr.write(sentence)
+
+    def _show(self, result: FetchResult, format: str) -> None:
+        with tqdm.external_write_mode():
+            if format == "json":
+                self.stdout.write(json.dumps(dossier_as_json(result.dossier)))
+            else:
+                self.stdout.write(summary(result))
+            self.stdout.flush()
+
+
+def summary(result: FetchResult) -> str:
+    """The dossier in a few lines. Neither names nor texts: terminals and mails of cron are kept."""
+    dossier = result.dossier
+    outcome = "créé" if result.created else "mis à jour" if result.changed else "inchangé"
+    rows = [
+        ("État", dossier.get_state_display()),
+        ("Démarche", str(dossier.demarche)),
+        ("Déposé le", _date(dossier.date_depot)),
+        ("En construction", _date(dossier.date_passage_en_construction)),
+        ("En instruction", _date(dossier.date_passage_en_instruction)),
+        ("Traité le", _date(dossier.date_traitement)),
+        ("Modifié le", _date(dossier.date_derniere_modification)),
+        ("Expire le", _date(dossier.date_expiration)),
+        ("Supprimé le", _date(dossier.date_suppression_par_usager, "par l'usager")),
+        ("Absent depuis", _date(dossier.absent_since)),
+        ("Lien", dossier.url),
+    ]
+    messages = [_message(message) for message in dossier.messages.all()]
+    lines = [f"{dossier} : {outcome}"]
+    lines += [f"  {label:<16}: {value}" for label, value in rows if value]
+    lines += [f"  {'Messages':<16}: {len(messages) or 'aucun'}", *messages]
+    return "\n".join(_harmless(line) for line in lines)
+
+
+def _message(message: Message) -> str:
+    remark = ""
+    if message.discarded_at:
+        remark = f", supprimé le {_date(message.discarded_at)}"
+    elif message.absent_since:
+        remark = ", absent de la plateforme"
+    elif message.is_only_a_file:
+        remark = ", pièce jointe seule"
+    return f"    - {_date(message.created_at)}, {message.author.label}{remark}"
+
+
+def _date(moment: datetime | None, remark: str = "") -> str:
+    if moment is None:
+        return ""
+    return f"{formats.date_format(timezone.localtime(moment), 'j F Y à H:i')} {remark}".rstrip()
+
+
+def _harmless(line: str) -> str:
+    """Without what a terminal would obey: titles and états are foreign text."""
+    return re.sub(r"[^\x20-\x7e\xa0-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", line)
+
+
+def _balance(failures: list[DSError], asked: int, wanted: int) -> str:
+    """What a batch came to; "" for a single dossier, whose own line says it."""
+    if wanted == 1:
+        return ""
+    balance = f"{asked - len(failures)} sur {wanted} dossiers récupérés, en échec : {len(failures)}"
+    return f"{balance}, pas demandés : {wanted - asked}." if asked < wanted else f"{balance}."
+
+
+def _status(failures: list[DSError]) -> int:
+    statuses = {STATUS_OF[type(failure)] for failure in failures}
+    return statuses.pop() if len(statuses) == 1 else MIXED

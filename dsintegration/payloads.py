@@ -1,0 +1,115 @@
+"""What an answer must contain, checked before anything is stored.
+
+Strict on what our own document asks for: a field that is missing or of another type is refused,
+never guessed. Tolerant of growth: fields and états that we do not know are let through. Errors name
+places and kinds, never values: they may name people.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from dsintegration.exceptions import DSInvalidResponse, Reason
+
+# The platform's numbers are 32-bit integers (GraphQL Int); 0 is none of them.
+MAX_NUMBER = 2**31 - 1
+
+
+def _storable(value: Any) -> Any:
+    """Text without what a database refuses: NUL characters, and halves of surrogate pairs."""
+    if not isinstance(value, str) or (value.isprintable() and value.isascii()):
+        return value
+    whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _moment(value: Any) -> datetime:
+    """ISO 8601 with an offset (type ISO8601DateTime), as UTC."""
+    if not isinstance(value, str):
+        raise ValueError("not a text")  # noqa: TRY004  # pydantic collects ValueErrors
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("not an ISO 8601 date") from None
+    if moment.tzinfo is None:
+        raise ValueError("no offset")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("out of range") from None
+
+
+Text = Annotated[str, BeforeValidator(_storable)]
+ShortText = Annotated[Text, Field(min_length=1, max_length=255)]
+Email = Annotated[Text, Field(max_length=320)]
+Number = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+
+
+class _Payload(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        strict=True,
+    )
+
+
+class MessagePayload(_Payload):
+    """Type `Message`. `body` is "" once discarded, and for a message that is only a file."""
+
+    id: ShortText
+    email: Email
+    body: Text
+    created_at: Moment
+    discarded_at: Moment | None
+
+
+class UsagerPayload(_Payload):
+    """Type `Profile`."""
+
+    email: Email
+
+
+class DemarchePayload(_Payload):
+    """Type `DemarcheDescriptor`."""
+
+    id: ShortText
+    number: Number
+    title: Text
+
+
+class DossierPayload(_Payload):
+    """Type `Dossier`. Two dates that the schema promises may be null here: it may change."""
+
+    id: ShortText
+    number: Number
+    state: ShortText
+    date_derniere_modification: Moment
+    date_depot: Moment | None
+    date_passage_en_construction: Moment | None
+    date_passage_en_instruction: Moment | None
+    date_traitement: Moment | None
+    date_expiration: Moment | None
+    date_suppression_par_usager: Moment | None
+    usager: UsagerPayload
+    demarche: DemarchePayload
+    messages: list[MessagePayload]
+
+
+def parse_dossier(data: dict[str, Any], number: int) -> DossierPayload:
+    """The dossier `number` out of what `Client.get_dossier` gives; raises DSInvalidResponse."""
+    try:
+        payload = DossierPayload.model_validate(data)
+    except ValidationError as err:
+        faults = err.errors(include_url=False, include_context=False, include_input=False)
+        detail = ", ".join(f"{'.'.join(map(str, f['loc']))}: {f['type']}" for f in faults[:5])
+        raise DSInvalidResponse(Reason.UNEXPECTED, dossier_number=number, detail=detail) from None
+    if payload.number != number:
+        raise DSInvalidResponse(
+            Reason.UNEXPECTED, dossier_number=number, detail="another dossier came"
+        )
+    return payload

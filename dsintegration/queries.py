@@ -1,0 +1,63 @@
+"""The GraphQL documents that we send, parsed once at import.
+
+They ask for what we store and nothing more. A test holds them against the published schema.
+"""
+
+from typing import Any
+
+from gql import GraphQLRequest
+
+
+class Document(GraphQLRequest):
+    """A request that is sent as it was written: gql would print its syntax tree at each call.
+
+    `with_variables` gives a copy that shares the parsed document. gql's own keyword for variables
+    writes them onto the shared request, where another thread may pick them up.
+    """
+
+    def __init__(
+        self, source: "str | Document", *, variable_values: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(source, variable_values=variable_values)
+        self.text: str = source if isinstance(source, str) else source.text
+
+    def with_variables(self, **variable_values: Any) -> "Document":
+        return Document(self, variable_values=variable_values)
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        return {"query": self.text, "variables": self.variable_values or {}}
+
+
+# Query.dossier, https://demarche.numerique.gouv.fr/graphql/schema/index.html
+GET_DOSSIER = Document("""\
+query getDossier($number: Int!) {
+  dossier(number: $number) {
+    id
+    number
+    state
+    dateDerniereModification
+    dateDepot
+    datePassageEnConstruction
+    datePassageEnInstruction
+    dateTraitement
+    dateExpiration
+    dateSuppressionParUsager
+    usager {
+      email
+    }
+    demarche {
+      id
+      number
+      title
+    }
+    messages {
+      id
+      email
+      body
+      createdAt
+      discardedAt
+    }
+  }
+}
+""")

@@ -1,0 +1,184 @@
+"""The sandbox's HTTP: statuses, headers and bodies as the platform sends them.
+
+Order of the checks: the token (403), the scenario's own trouble, then the query.
+"""
+
+import json
+import threading
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from graphql import GraphQLError, GraphQLSchema, build_schema, execute_sync, parse, validate
+
+from dsintegration.sandbox.scenarios import DOSSIERS, FORBIDDEN, REPLIES
+
+PATH = "/api/v2/graphql"
+
+# Of the right shape, and good for nothing but the sandbox.
+TOKEN = urlsafe_b64encode(b"00000000-0000-4000-8000-000000000000;BacASabledsintegration12").decode()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A prepared answer; a body that is no text is sent as JSON.
+
+    `headers` come beside Content-Type; `reset_in`, in seconds, becomes a RateLimit-Reset.
+    """
+
+    status: int = 200
+    body: Any = ""
+    content_type: str = "application/json; charset=utf-8"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    reset_in: float | None = None
+
+    def encoded(self) -> bytes:
+        if isinstance(self.body, bytes):
+            return self.body
+        text = self.body if isinstance(self.body, str) else json.dumps(self.body)
+        return text.encode()
+
+
+@dataclass(frozen=True)
+class Received:
+    """A request as it came: what tests look at."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: Any
+
+
+@cache
+def schema() -> GraphQLSchema:
+    return build_schema(Path(__file__).with_name("schema.graphql").read_text(encoding="utf-8"))
+
+
+class Sandbox:
+    """A running stand-in. Tests change `dossiers` and `replies`, both by number, as they need.
+
+    A reply is an answer, or a list of answers given one after the other, the last one again and
+    again. Answers of `replies` come before those of `dossiers`.
+    """
+
+    def __init__(self) -> None:
+        self.dossiers: dict[int, dict[str, Any]] = dict(DOSSIERS)
+        self.replies: dict[int, Reply | list[Reply]] = {
+            number: Reply(**reply) for number, reply in REPLIES.items()
+        }
+        self.received: list[Received] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}{PATH}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def answer(self, request: Received) -> Reply:
+        """What the platform would answer."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if request.path != PATH:
+            return _error_page(404, "Not Found")
+        if scheme != "Bearer" or token != TOKEN:
+            return _refusal(403, "Without a token, only public queries are allowed", "forbidden")
+        if not isinstance(request.body, dict):
+            return _refusal(400, "unexpected token", "bad_request")
+        variables = request.body.get("variables") or {}
+        for number in variables.values():
+            prepared = self.replies.get(number) if isinstance(number, int) else None
+            if isinstance(prepared, Reply):
+                return prepared
+            if prepared:
+                return prepared.pop(0) if len(prepared) > 1 else prepared[0]
+        return Reply(body=self._execute(request.body.get("query"), variables))
+
+    def _execute(self, query: object, variables: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(query, str) or not query:
+            return {"errors": [{"message": "No query string was present"}]}
+        try:
+            document = parse(query)
+        except GraphQLError as err:
+            return {"errors": [err.formatted]}
+        if faults := validate(schema(), document):
+            extensions = {"code": "undefinedField"}
+            return {"errors": [{**fault.formatted, "extensions": extensions} for fault in faults]}
+        result = execute_sync(
+            schema(), document, {"dossier": self._dossier}, variable_values=variables
+        )
+        if result.errors and result.data is None and not result.errors[0].path:
+            return {"errors": [error.formatted for error in result.errors]}
+        return {**result.formatted}
+
+    def _dossier(self, _info: object, number: int) -> dict[str, Any]:
+        if number in FORBIDDEN:
+            raise GraphQLError(
+                "An object of type Dossier was hidden due to permissions",
+                extensions={"code": "unauthorized"},
+            )
+        if number not in self.dossiers:
+            raise GraphQLError("Dossier not found", extensions={"code": "not_found"})
+        return self.dossiers[number]
+
+    def _handler(sandbox) -> type[BaseHTTPRequestHandler]:  # noqa: N805  # `self` is the handler's
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def do_POST(self) -> None:
+                raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                try:
+                    body = json.loads(raw)
+                except ValueError:
+                    body = None
+                request = Received(self.path, dict(self.headers), body)
+                sandbox.received.append(request)
+                self._send(sandbox.answer(request))
+
+            def do_GET(self) -> None:
+                self._send(_error_page(404, "Not Found"))
+
+            def _send(self, reply: Reply) -> None:
+                content = reply.encoded()
+                self.send_response(reply.status)
+                self.send_header("Content-Type", reply.content_type)
+                self.send_header("Content-Length", str(len(content)))
+                for name, value in reply.headers.items():
+                    self.send_header(name, value)
+                if reply.reset_in is not None:
+                    self.send_header("RateLimit-Reset", str(round(time.time() + reply.reset_in)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *args: object) -> None:
+                """Nothing: the command's own output is what counts."""
+
+        return Handler
+
+
+def _refusal(status: int, message: str, code: str) -> Reply:
+    error = {"message": message, "extensions": {"code": code}}
+    return Reply(status, {"errors": [error], "data": None})
+
+
+def _error_page(status: int, title: str) -> Reply:
+    page = f"<!doctype html><html><title>{title}</title><h1>{title}</h1></html>"
+    return Reply(status, page, "text/html; charset=utf-8")
+
+
+@cache
+def running_sandbox() -> Sandbox:
+    """The sandbox of this process, started when it is first asked for."""
+    return Sandbox()

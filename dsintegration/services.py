@@ -1,0 +1,268 @@
+"""The one way from the platform into the database.
+
+Answers may arrive in any order, several at once. What a row holds comes from the newest answer:
+`date_derniere_modification` first, then the moment when the request was sent. Whether the platform
+still has the dossier is a truth of its own, as of `checked_at`.
+"""
+
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from django.utils import timezone
+
+from dsintegration import conf
+from dsintegration.client import Client, get_client
+from dsintegration.exceptions import DossierNotFound, DSError
+from dsintegration.models import Demarche, Dossier, Message, Platform
+from dsintegration.payloads import DossierPayload, MessagePayload, parse_dossier
+
+logger = logging.getLogger(__name__)
+
+# Columns that bear the same name in the answer.
+COPIED = (
+    "state",
+    "date_derniere_modification",
+    "date_depot",
+    "date_passage_en_construction",
+    "date_passage_en_instruction",
+    "date_traitement",
+    "date_expiration",
+    "date_suppression_par_usager",
+)
+FAILURE = ("last_error_code", "last_error_reason", "last_error_at")
+MESSAGE = ("email", "body", "created_at", "discarded_at", "absent_since")
+
+# Instances that this process has found to be the database's own: no need to look before each call.
+_recognised: set[str] = set()
+
+
+@dataclass(frozen=True)
+class FetchResult:
+    """`changed`: something of its JSON is new; always so when `created`."""
+
+    dossier: Dossier
+    created: bool
+    changed: bool
+
+
+def fetch_dossier(number: int, *, client: Client | None = None) -> FetchResult:
+    """Fetch one dossier from the platform and store it, with its démarche and its messages.
+
+    Raises DossierNotFound (and marks the stored dossier as absent), the other DSErrors (and notes
+    the failed try), or ImproperlyConfigured. Call it outside any transaction.
+    """
+    client = client or get_client()
+    instance = conf.instance_at(client.url)
+    if instance not in _recognised:
+        _check_instance(Platform.objects.filter(pk=Platform.SINGLETON).first(), instance)
+    sent_at, started = timezone.now(), time.monotonic()
+    outcome = "failed"
+    try:
+        payload = parse_dossier(client.get_dossier(number), number)
+        result = _save(payload, instance, sent_at)
+        outcome = "created" if result.created else "changed" if result.changed else "unchanged"
+    except DSError as err:
+        outcome = f"{err.code} {err.reason}"
+        _record_failure(number, err, instance, sent_at)
+        raise
+    finally:
+        logger.info("fetch_dossier %d %s %.3f s", number, outcome, time.monotonic() - started)
+    return result
+
+
+def _check_instance(platform: Platform | None, instance: str) -> None:
+    if platform is None or not platform.instance:
+        return
+    if platform.instance != instance:
+        raise ImproperlyConfigured(
+            f"Cette base contient les dossiers de {platform.instance}, et DS_API_URL désigne "
+            f"{instance} : les numéros se confondraient. Rétablissez DS_API_URL, ou donnez une "
+            "autre base avec DATABASE_URL."
+        )
+    _recognised.add(instance)
+
+
+def _lock_platform(instance: str) -> Platform:
+    """The platform's row, held until the end of the transaction: one writer at a time."""
+    locked = Platform.objects.select_for_update().filter(pk=Platform.SINGLETON)
+    platform = locked.first()
+    if platform is None:  # the migration made it; a flush of the database took it away
+        Platform.objects.bulk_create([Platform()], ignore_conflicts=True)
+        platform = locked.get()
+    _check_instance(platform, instance)
+    return platform
+
+
+def _save(payload: DossierPayload, instance: str, sent_at: datetime) -> FetchResult:
+    with transaction.atomic(durable=True):
+        platform = _lock_platform(instance)
+        dossier = Dossier.objects.select_related("demarche").filter(number=payload.number).first()
+        created = dossier is None
+        if dossier is None:
+            dossier = Dossier(number=payload.number, fetched_at=sent_at, checked_at=sent_at)
+        elif (payload.date_derniere_modification, sent_at) < (
+            dossier.date_derniere_modification,
+            dossier.fetched_at,
+        ):
+            return FetchResult(dossier, created=False, changed=False)
+
+        demarche, renamed = _save_demarche(payload, dossier, sent_at)
+        messages = _messages_to_write(payload.messages, dossier, sent_at)
+        columns: dict[str, Any] = {name: getattr(payload, name) for name in COPIED} | {
+            "ds_id": payload.id,
+            "usager_email": payload.usager.email,
+            "demarche": demarche,
+        }
+        if sent_at >= dossier.checked_at:
+            columns["absent_since"] = None
+            dossier.checked_at = sent_at
+        differs = any(getattr(dossier, name, None) != value for name, value in columns.items())
+        changed = created or renamed or differs or bool(messages)
+
+        for name, value in columns.items():
+            setattr(dossier, name, value)
+        dossier.fetched_at = sent_at
+        moved = ["fetched_at", "checked_at", *_forget_failure(dossier, sent_at)]
+        if changed:
+            _give_version(platform, dossier, renamed=renamed)
+            moved += ["version", "changed_at", *columns]
+        _save_platform(platform, instance, sent_at, changed=changed)
+        if created:
+            dossier.save(force_insert=True)
+        else:
+            dossier.save(update_fields=moved)
+        _write_messages(messages)
+    return FetchResult(dossier, created=created, changed=changed)
+
+
+def _save_demarche(
+    payload: DossierPayload, dossier: Dossier, sent_at: datetime
+) -> tuple[Demarche, bool]:
+    """The démarche of the answer, and whether its other dossiers show something new thereby."""
+    given = payload.demarche
+    demarche: Demarche | None = dossier.demarche if dossier.pk else None
+    if demarche is None or demarche.number != given.number:
+        demarche = Demarche.objects.filter(number=given.number).first()
+    if demarche is None:
+        return Demarche.objects.create(
+            number=given.number, ds_id=given.id, title=given.title, fetched_at=sent_at
+        ), False
+    known = (demarche.ds_id, demarche.title)
+    if known == (given.id, given.title) or sent_at < demarche.fetched_at:
+        return demarche, False
+    demarche.ds_id, demarche.title, demarche.fetched_at = given.id, given.title, sent_at
+    demarche.save()
+    return demarche, True
+
+
+def _messages_to_write(
+    given: Iterable[MessagePayload], dossier: Dossier, sent_at: datetime
+) -> list[Message]:
+    """The messages whose rows are missing or differ, as they are to be.
+
+    One that is deleted on the platform, or no longer in the answer, keeps no text here.
+    """
+    stored = {row.ds_id: row for row in dossier.messages.all()} if dossier.pk else {}
+    rows = {
+        message.id: Message(
+            dossier=dossier,
+            ds_id=message.id,
+            email=message.email,
+            body="" if message.discarded_at else message.body,
+            created_at=message.created_at,
+            discarded_at=message.discarded_at,
+        )
+        for message in given
+    }
+    for ds_id, row in stored.items():
+        if ds_id not in rows:
+            rows[ds_id] = Message(
+                dossier=dossier,
+                ds_id=ds_id,
+                email=row.email,
+                created_at=row.created_at,
+                discarded_at=row.discarded_at,
+                absent_since=row.absent_since or sent_at,
+            )
+    return [
+        row
+        for ds_id, row in rows.items()
+        if ds_id not in stored
+        or any(getattr(row, name) != getattr(stored[ds_id], name) for name in MESSAGE)
+    ]
+
+
+def _write_messages(messages: list[Message]) -> None:
+    """One statement, however many there are: new ones inserted, known ones brought up to date."""
+    if messages:
+        Message.objects.bulk_create(
+            messages,
+            update_conflicts=True,
+            unique_fields=["ds_id"],
+            update_fields=["dossier", *MESSAGE],
+        )
+
+
+def _give_version(platform: Platform, dossier: Dossier, *, renamed: bool = False) -> None:
+    """The next version, to the dossier and to the others that the same change shows in."""
+    platform.version += 1
+    dossier.version, dossier.changed_at = platform.version, timezone.now()
+    if renamed:
+        Dossier.objects.filter(demarche=dossier.demarche).exclude(pk=dossier.pk).update(
+            version=dossier.version, changed_at=dossier.changed_at
+        )
+
+
+def _save_platform(platform: Platform, instance: str, sent_at: datetime, *, changed: bool) -> None:
+    """What an answer tells of the platform itself: which one it is, and that it answers."""
+    forgotten = _forget_failure(platform, sent_at)
+    if changed or forgotten:
+        platform.instance = instance
+        platform.save(update_fields=["instance", "version", *forgotten])
+
+
+def _forget_failure(row: Dossier | Platform, sent_at: datetime) -> tuple[str, ...]:
+    """Clear a failure that this answer came after; the names of the columns to write."""
+    if row.last_error_at is None or row.last_error_at > sent_at:
+        return ()
+    row.last_error_code = row.last_error_reason = ""
+    row.last_error_at = None
+    return FAILURE
+
+
+def _record_failure(number: int, err: DSError, instance: str, sent_at: datetime) -> None:
+    """Note a failed try where it belongs: on its dossier, or on the platform."""
+    failure = {
+        "last_error_code": err.code,
+        "last_error_reason": err.reason,
+        "last_error_at": sent_at,
+    }
+    if isinstance(err, DossierNotFound):
+        _mark_absent(number, instance, sent_at)
+    elif err.concerns_dossier:
+        Dossier.objects.filter(number=number, checked_at__lte=sent_at).update(**failure)
+    else:
+        Platform.objects.filter(pk=Platform.SINGLETON).update(**failure)
+
+
+def _mark_absent(number: int, instance: str, sent_at: datetime) -> None:
+    with transaction.atomic(durable=True):
+        platform = _lock_platform(instance)
+        dossier = Dossier.objects.filter(number=number, checked_at__lte=sent_at).first()
+        if dossier is None:
+            return
+        dossier.checked_at = sent_at
+        moved = ["checked_at", *_forget_failure(dossier, sent_at)]
+        changed = dossier.absent_since is None
+        if changed:
+            dossier.absent_since = sent_at
+            _give_version(platform, dossier)
+            moved += ["absent_since", "version", "changed_at"]
+        _save_platform(platform, instance, sent_at, changed=changed)
+        dossier.save(update_fields=moved)

@@ -1,0 +1,287 @@
+"""HTTP as we want it under gql: bounded in time and in size, verified, never redirected.
+
+requests bounds each read of a socket, not the whole: a server that drips one byte at a time holds
+its caller for ever. Here every operation of a socket, from the name look-up to the last byte, ends
+at the deadline of the thread that runs it (`deadline`).
+"""
+
+import json
+import os
+import queue
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
+from urllib.request import getproxies
+
+import requests
+import urllib3
+from gql.transport.requests import RequestsHTTPTransport
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from requests.utils import should_bypass_proxies
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.ssl_ import create_urllib3_context
+
+from dsintegration.conf import is_loopback
+
+# Fifty dossiers of a thousand long messages each stay below; a body beyond it is not an answer.
+MAX_BODY_BYTES = 64 * 1024 * 1024
+
+_thread = threading.local()
+
+
+class BodyTooLargeError(requests.RequestException):
+    """The body, once unpacked, is larger than any answer."""
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """End every socket operation of this thread, in the block, at most `seconds` from now."""
+    _thread.ends_at = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        del _thread.ends_at
+
+
+def seconds_left() -> float | None:
+    """The seconds before this thread's deadline, 0 when it has passed, None when it has none."""
+    ends_at: float | None = getattr(_thread, "ends_at", None)
+    return None if ends_at is None else max(0.0, ends_at - time.monotonic())
+
+
+def _shortest(allowed: float | None) -> float | None:
+    """The seconds that an operation may take; raises TimeoutError after the deadline."""
+    left = seconds_left()
+    if left == 0:
+        raise TimeoutError("the deadline has passed")
+    return min((seconds for seconds in (allowed, left) if seconds is not None), default=None)
+
+
+class _BoundedOperations:
+    """Each operation takes what `settimeout` allows, and never more than what remains."""
+
+    _allowed: float | None = None
+
+    def settimeout(self, value: float | None) -> None:
+        self._allowed = value
+        super().settimeout(value)  # type: ignore[misc]
+
+    def _bound(self) -> None:
+        super().settimeout(_shortest(self._allowed))  # type: ignore[misc]
+
+    def do_handshake(self, *args: Any) -> None:
+        self._bound()
+        super().do_handshake(*args)  # type: ignore[misc]
+
+    def sendall(self, *args: Any) -> None:
+        self._bound()
+        super().sendall(*args)  # type: ignore[misc]
+
+    def recv_into(self, *args: Any) -> int:
+        self._bound()
+        received: int = super().recv_into(*args)  # type: ignore[misc]
+        return received
+
+
+class _PlainSocket(_BoundedOperations, socket.socket):
+    pass
+
+
+class _TLSSocket(_BoundedOperations, ssl.SSLSocket):
+    pass
+
+
+def _look_up(host: str, port: int) -> list[Any]:
+    """The addresses of a name. The system's look-up knows no timeout, so it waits in a thread."""
+    answers: queue.SimpleQueue[list[Any] | OSError] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            answers.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+        except OSError as err:
+            answers.put(err)
+        except UnicodeError as err:  # a label that is empty or too long
+            answers.put(socket.gaierror(socket.EAI_NONAME, str(err)))
+
+    threading.Thread(target=look_up, daemon=True).start()
+    try:
+        answer = answers.get(timeout=_shortest(None))
+    except queue.Empty:
+        raise TimeoutError("the name look-up took too long") from None
+    if isinstance(answer, OSError):
+        raise answer
+    return answer
+
+
+def _open_socket(host: str, port: int, timeout: float | None, options: Any) -> _PlainSocket:
+    """A connection to the first address that accepts one."""
+    failure: OSError = OSError("the name has no address")
+    for family, kind, protocol, _, address in _look_up(host, port):
+        sock = _PlainSocket(family, kind, protocol)
+        try:
+            for option in options or ():
+                sock.setsockopt(*option)
+            sock.settimeout(timeout)
+            sock._bound()
+            sock.connect(address)
+        except OSError as err:
+            sock.close()
+            failure = err
+        else:
+            return sock
+    raise failure
+
+
+class _BoundedConnection:
+    """urllib3's way to open a socket, with ours; the errors are those that it promises."""
+
+    def _new_conn(self: Any) -> _PlainSocket:
+        timeout = self.timeout if isinstance(self.timeout, int | float) else None
+        try:
+            return _open_socket(self._dns_host, self.port, timeout, self.socket_options)
+        except socket.gaierror as err:
+            raise NameResolutionError(self.host, self, err) from err
+        except TimeoutError as err:
+            raise ConnectTimeoutError(self, "the connection took too long") from err
+        except OSError as err:
+            raise NewConnectionError(self, f"no connection: {err}") from err
+
+
+class _PlainConnection(_BoundedConnection, HTTPConnection):
+    pass
+
+
+class _TLSConnection(_BoundedConnection, HTTPSConnection):
+    pass
+
+
+class _PlainPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+
+
+class _TLSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+POOLS = {"http": _PlainPool, "https": _TLSPool}
+
+
+def _tls_context() -> ssl.SSLContext:
+    """TLS as urllib3 sets it up, verified; requests adds the authorities."""
+    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
+    context.sslsocket_class = _TLSSocket
+    return context
+
+
+class _BoundedAdapter(HTTPAdapter):
+    """requests over our sockets; the body is read here, whole, up to `MAX_BODY_BYTES`."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, ssl_context=_tls_context(), **kwargs)
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, ssl_context=_tls_context(), **kwargs)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        response = super().send(*args, **(kwargs | {"stream": True}))
+        body = BytesIO()
+        try:
+            for chunk in response.iter_content(64 * 1024):
+                if body.tell() + len(chunk) > MAX_BODY_BYTES:
+                    raise BodyTooLargeError(response=response)
+                body.write(chunk)
+        except BaseException:
+            response.close()
+            raise
+        finished = self.build_response(response.request, response.raw)
+        body.seek(0)
+        finished.raw = body
+        return finished
+
+
+class BearerToken(AuthBase):
+    """The token, in the header only. An object, so that no `repr` of a dict shows it.
+
+    An explicit auth also keeps requests from replacing it with what .netrc says.
+    """
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class BoundedTransport(RequestsHTTPTransport):
+    """gql's transport over one kept connection; remembers the last answer as it came.
+
+    gql forgets the HTTP status as soon as a body holds `errors`, and the meaning depends on it.
+    """
+
+    def __init__(
+        self, url: str, *, token: str, user_agent: str, timeouts: tuple[float, float]
+    ) -> None:
+        super().__init__(
+            url,
+            auth=BearerToken(token),
+            headers={"User-Agent": user_agent},
+            timeout=timeouts,  # type: ignore[arg-type]  # requests takes a pair
+            verify=_authorities(),
+            allow_redirects=False,
+            json_deserialize=self._parse,
+        )
+        self.last_response: requests.Response | None = None
+        self.last_body: dict[str, Any] | None = None
+
+    def forget_last_answer(self) -> None:
+        self.last_response = self.last_body = None
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[no-untyped-call]
+        assert self.session is not None  # noqa: S101  # for mypy: the line above made it
+        # What the environment says is read once, here, instead of at each request.
+        self.session.trust_env = False
+        self.session.proxies = _proxies_for(self.url)
+        adapter = _BoundedAdapter(pool_connections=1, pool_maxsize=1)
+        self.session.mount("https://", adapter)
+        self.session.mount("http://", adapter)
+        self.session.hooks["response"].append(self._note)
+
+    def _note(self, response: requests.Response, *_: Any, **__: Any) -> None:
+        self.last_response = response
+        # JSON is UTF-8 (RFC 8259, 8.1), whatever a proxy wrote into the header.
+        response.encoding = "utf-8"
+        if response.ok:
+            response.content.decode("utf-8")  # raises where `text` would put other letters
+
+    def _parse(self, text: str) -> dict[str, Any]:
+        body = json.loads(text)
+        if not isinstance(body, dict):
+            # gql would look for keys in it and fail in as many ways as JSON has types.
+            raise TypeError("a GraphQL answer is an object")
+        self.last_body = body
+        return body
+
+
+def _authorities() -> bool | str:
+    """The certificate authorities: requests' own, or those that the environment names."""
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+
+
+def _proxies_for(url: str) -> dict[str, str]:
+    """The proxies of the environment, but for this machine and what NO_PROXY names."""
+    host = urllib3.util.parse_url(url).host or ""
+    if is_loopback(host.strip("[]")) or should_bypass_proxies(url, no_proxy=None):
+        return {}
+    return {scheme: proxy for scheme, proxy in getproxies().items() if scheme != "no"}

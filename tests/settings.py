@@ -1,0 +1,32 @@
+"""The project's own settings, with nothing of this machine's environment or .env file.
+
+DATABASE_URL is kept: the same tests run on PostgreSQL.
+"""
+
+import os
+
+KEPT = {"DATABASE_URL": os.environ.get("DATABASE_URL", "")}
+EMPTY = dict.fromkeys(
+    [
+        "ALLOWED_HOSTS",
+        "CSRF_TRUSTED_ORIGINS",
+        "DEBUG",
+        "DS_API_CONNECT_TIMEOUT",
+        "DS_API_READ_TIMEOUT",
+        "DS_API_TOKEN",
+        "DS_API_TOKEN_EXPIRES",
+        "DS_API_TOKEN_FILE",
+        "DS_API_URL",
+        "DS_SANDBOX",
+        "DS_SITE_URL",
+        "DS_SYSTEM_EMAILS",
+        "SECRET_KEY_FILE",
+    ],
+    "",
+)
+PROXIES = dict.fromkeys(["http_proxy", "https_proxy", "all_proxy", "no_proxy"], "")
+os.environ |= EMPTY | KEPT | {"SECRET_KEY": "for the tests only"}
+for name in [*PROXIES, *map(str.upper, PROXIES)]:
+    os.environ.pop(name, None)
+
+from config.settings import *  # noqa: E402, F403
