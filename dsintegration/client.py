@@ -19,7 +19,14 @@ import requests
 from django.core.exceptions import ImproperlyConfigured
 from gql.client import SyncClientSession
 from gql.transport.exceptions import TransportConnectionFailed, TransportError
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_any, stop_before_delay
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_any,
+    stop_before_delay,
+)
 
 from dsintegration import __version__, conf
 from dsintegration.exceptions import (

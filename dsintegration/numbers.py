@@ -2,7 +2,8 @@
 
 import re
 
-from dsintegration.payloads import MAX_NUMBER
+# The platform's numbers are 32-bit integers (GraphQL Int); 0 is none of them.
+MAX_NUMBER = 2**31 - 1
 
 # Blanks: also the no-break ones that French typography and spreadsheets put between thousands.
 _WRITTEN = re.compile(r"\s*(?:n\s*[°º])?\s*([0-9](?:\s*[0-9])*)\s*", re.IGNORECASE)

@@ -12,9 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 
 from dsintegration.exceptions import DSInvalidResponse, Reason
-
-# The platform's numbers are 32-bit integers (GraphQL Int); 0 is none of them.
-MAX_NUMBER = 2**31 - 1
+from dsintegration.numbers import MAX_NUMBER
 
 
 def _storable(value: Any) -> Any:

@@ -90,11 +90,12 @@ def _check_instance(platform: Platform | None, instance: str) -> None:
 
 def _lock_platform(instance: str) -> Platform:
     """The platform's row, held until the end of the transaction: one writer at a time."""
-    locked = Platform.objects.select_for_update().filter(pk=Platform.SINGLETON)
-    platform = locked.first()
-    if platform is None:  # the migration made it; a flush of the database took it away
+    locked = Platform.objects.select_for_update()
+    try:
+        platform = locked.get(pk=Platform.SINGLETON)
+    except Platform.DoesNotExist:  # the migration made it; a flush of the database took it away
         Platform.objects.bulk_create([Platform()], ignore_conflicts=True)
-        platform = locked.get()
+        platform = locked.get(pk=Platform.SINGLETON)
     _check_instance(platform, instance)
     return platform
 
@@ -102,11 +103,8 @@ def _lock_platform(instance: str) -> Platform:
 def _save(payload: DossierPayload, instance: str, sent_at: datetime) -> FetchResult:
     with transaction.atomic(durable=True):
         platform = _lock_platform(instance)
-        dossier = Dossier.objects.select_related("demarche").filter(number=payload.number).first()
-        created = dossier is None
-        if dossier is None:
-            dossier = Dossier(number=payload.number, fetched_at=sent_at, checked_at=sent_at)
-        elif (payload.date_derniere_modification, sent_at) < (
+        dossier, created = _find_or_build(payload.number, sent_at)
+        if not created and (payload.date_derniere_modification, sent_at) < (
             dossier.date_derniere_modification,
             dossier.fetched_at,
         ):
@@ -141,6 +139,13 @@ def _save(payload: DossierPayload, instance: str, sent_at: datetime) -> FetchRes
     return FetchResult(dossier, created=created, changed=changed)
 
 
+def _find_or_build(number: int, sent_at: datetime) -> tuple[Dossier, bool]:
+    try:
+        return Dossier.objects.select_related("demarche").get(number=number), False
+    except Dossier.DoesNotExist:
+        return Dossier(number=number, fetched_at=sent_at, checked_at=sent_at), True
+
+
 def _save_demarche(
     payload: DossierPayload, dossier: Dossier, sent_at: datetime
 ) -> tuple[Demarche, bool]:
@@ -168,33 +173,27 @@ def _messages_to_write(
 
     One that is deleted on the platform, or no longer in the answer, keeps no text here.
     """
-    stored = {row.ds_id: row for row in dossier.messages.all()} if dossier.pk else {}
-    rows = {
-        message.id: Message(
-            dossier=dossier,
-            ds_id=message.id,
-            email=message.email,
-            body="" if message.discarded_at else message.body,
-            created_at=message.created_at,
-            discarded_at=message.discarded_at,
-        )
+    stored: dict[str, list[Any]] = {}
+    if dossier.pk:
+        rows = Message.objects.filter(dossier=dossier).order_by()
+        stored = {ds_id: row for ds_id, *row in rows.values_list("ds_id", *MESSAGE)}
+    wanted = {
+        message.id: [
+            message.email,
+            "" if message.discarded_at else message.body,
+            message.created_at,
+            message.discarded_at,
+            None,
+        ]
         for message in given
     }
-    for ds_id, row in stored.items():
-        if ds_id not in rows:
-            rows[ds_id] = Message(
-                dossier=dossier,
-                ds_id=ds_id,
-                email=row.email,
-                created_at=row.created_at,
-                discarded_at=row.discarded_at,
-                absent_since=row.absent_since or sent_at,
-            )
+    for ds_id, (email, _, created_at, discarded_at, absent_since) in stored.items():
+        if ds_id not in wanted:
+            wanted[ds_id] = [email, "", created_at, discarded_at, absent_since or sent_at]
     return [
-        row
-        for ds_id, row in rows.items()
-        if ds_id not in stored
-        or any(getattr(row, name) != getattr(stored[ds_id], name) for name in MESSAGE)
+        Message(dossier=dossier, ds_id=ds_id, **dict(zip(MESSAGE, row, strict=True)))
+        for ds_id, row in wanted.items()
+        if stored.get(ds_id) != row
     ]
 
 

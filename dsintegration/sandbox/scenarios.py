@@ -289,7 +289,7 @@ def _all_dossiers() -> list[dict[str, Any]]:
                 _message(
                     PLATFORM,
                     "2026-11-12 08:00:00",
-                    "<p>[Rappel <script>alert(1)</script>]</p><p onclick=\"alert(1)\">Bonjour "
+                    '<p>[Rappel <script>alert(1)</script>]</p><p onclick="alert(1)">Bonjour '
                     '<a href="javascript:alert(1)">cliquez</a>, <strong>merci</strong>.</p>',
                 ),
             ],

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.utils import formats, timezone
@@ -18,7 +18,9 @@ from dsintegration.management.base import BAD_INPUT, MIXED, STATUS_OF, DossierCo
 from dsintegration.models import Message
 from dsintegration.numbers import InvalidNumber, look_cut, parse_number
 from dsintegration.representation import dossier_as_json
-from dsintegration.services import FetchResult, fetch_dossier
+
+if TYPE_CHECKING:
+    from dsintegration.services import FetchResult
 
 
 class Command(DossierCommand):
@@ -48,6 +50,10 @@ class Command(DossierCommand):
 
     def handle(self, *, numbers: list[str], format: str, file: str | None, **_: Any) -> None:
         wanted = self._parse(numbers, file)
+
+        # gql and pydantic take as long to import as all the rest: bad input need not wait for them.
+        from dsintegration.services import fetch_dossier
+
         failures: list[DSError] = []
         asked = 0
         for number in tqdm(wanted, unit="dossier", disable=None if len(wanted) > 1 else True):
@@ -123,7 +129,7 @@ class Command(DossierCommand):
         with tqdm.external_write_mode():
             self.stderr.write(sentence)
 
-    def _show(self, result: FetchResult, format: str) -> None:
+    def _show(self, result: "FetchResult", format: str) -> None:
         with tqdm.external_write_mode():
             if format == "json":
                 self.stdout.write(json.dumps(dossier_as_json(result.dossier)))
@@ -132,7 +138,7 @@ class Command(DossierCommand):
             self.stdout.flush()
 
 
-def summary(result: FetchResult) -> str:
+def summary(result: "FetchResult") -> str:
     """The dossier in a few lines. Neither names nor texts: terminals and mails of cron are kept."""
     dossier = result.dossier
     outcome = "créé" if result.created else "mis à jour" if result.changed else "inchangé"

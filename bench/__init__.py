@@ -1,0 +1,1 @@
+"""`make bench`: speed as ratios, both sides of each measured in turn in the same run."""

@@ -1,0 +1,129 @@
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+COUNTS = [0, 10, 1000]
+TURNS = 300
+STARTS = 15
+PROJECT = Path(__file__).resolve().parent.parent
+JOURNAL_AND_TRANSACTIONS = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
+
+
+@contextmanager
+def stub() -> Iterator[str]:
+    command = [sys.executable, "-m", "bench.stub", *map(str, COUNTS)]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}/api/v2/graphql"
+        finally:
+            process.terminate()
+
+
+def seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def compare(ours: Callable[[], object], theirs: Callable[[], object], turns: int) -> str:
+    """Our median over theirs, measured in turn so that the machine's moods touch both."""
+    ours(), theirs()
+    pairs = [(seconds(ours), seconds(theirs)) for _ in range(turns)]
+    mine, other = (statistics.median(side) for side in zip(*pairs, strict=True))
+    return f"{mine / other:5.2f}   ({mine * 1000:.2f} ms over {other * 1000:.2f} ms)"
+
+
+def number(kind: int, rank: int) -> int:
+    return 28_000_000 + kind * 10_000 + rank
+
+
+def bench_service(url: str) -> None:
+    import requests
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    from dsintegration.queries import GET_DOSSIER
+    from dsintegration.services import fetch_dossier
+
+    session = requests.Session()
+    headers = {"Authorization": f"Bearer {os.environ['DS_API_TOKEN']}"}
+
+    def bare(dossier: int) -> None:
+        body = {"query": GET_DOSSIER.text, "variables": {"number": dossier}}
+        response = session.post(url, json=body, headers=headers, timeout=(5, 35))
+        json.loads(response.text)
+
+    print("(a) one fetch_dossier over the same POST by requests.Session and json.loads")
+    for kind, messages in enumerate(COUNTS[:2]):
+        new, bare_ones = count(1), count(1)
+        for label, numbers, limit in (
+            ("new", new, 3.5),
+            ("unchanged", iter(lambda: 1, None), 3.0),
+        ):
+            ratio = compare(
+                lambda numbers=numbers: fetch_dossier(number(kind, next(numbers))),
+                lambda: bare(number(kind, next(bare_ones))),
+                TURNS,
+            )
+            print(f"    {label:9} {messages:4} messages  {ratio}   at most {limit}")
+
+    print("(b) SQL statements, without transaction control")
+    for kind, messages in enumerate(COUNTS):
+        for label in ("new", "unchanged"):
+            with CaptureQueriesContext(
+                connection,
+            ) as captured:
+                fetch_dossier(number(kind, 9_999))
+            statements = [
+                query["sql"]
+                for query in captured.captured_queries
+                if not query["sql"].startswith(JOURNAL_AND_TRANSACTIONS)
+            ]
+            limit = 8 if label == "new" else 4
+            print(f"    {label:9} {messages:4} messages  {len(statements)}   at most {limit}")
+
+
+def bench_start() -> None:
+    def manage(*arguments: str) -> Callable[[], object]:
+        command = [sys.executable, str(PROJECT / "manage.py"), *arguments]
+        return lambda: subprocess.run(command, check=True, capture_output=True)
+
+    print("(c) manage.py fetch_dossier over manage.py check")
+    for label, argument in (
+        ("until its input is checked", "--help"),
+        ("with the fetch", str(number(1, 9_999))),
+    ):
+        ratio = compare(manage("fetch_dossier", argument), manage("check"), STARTS)
+        print(f"    {label:26}  {ratio}   at most 1.3")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder, stub() as url:
+        os.environ |= {
+            "DATABASE_URL": f"sqlite:///{folder}/bench.sqlite3",
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "DS_API_TOKEN": "a" * 84,
+            "DS_API_URL": url,
+            "DS_SANDBOX": "",
+            "DEBUG": "",
+            "SECRET_KEY": "for the bench only",
+        }
+        import django
+        from django.core.management import call_command
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        bench_service(url)
+        bench_start()
+
+
+if __name__ == "__main__":
+    main()
