@@ -63,14 +63,12 @@ def bench_service(url: str) -> None:
 
     print("(a) one fetch_dossier over the same POST by requests.Session and json.loads")
     for kind, messages in enumerate(COUNTS[:2]):
-        new, bare_ones = count(1), count(1)
-        for label, numbers, limit in (
-            ("new", new, 3.5),
-            ("unchanged", iter(lambda: 1, None), 3.0),
-        ):
+        for label, limit in (("new", 3.5), ("unchanged", 3.0)):
+            asked = (number(kind, rank if label == "new" else 1) for rank in count(1))
+            asked_bare = (number(kind, rank) for rank in count(1))
             ratio = compare(
-                lambda numbers=numbers: fetch_dossier(number(kind, next(numbers))),
-                lambda: bare(number(kind, next(bare_ones))),
+                lambda asked=asked: fetch_dossier(next(asked)),
+                lambda asked=asked_bare: bare(next(asked)),
                 TURNS,
             )
             print(f"    {label:9} {messages:4} messages  {ratio}   at most {limit}")

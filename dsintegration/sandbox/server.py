@@ -152,13 +152,16 @@ class Sandbox:
 
             def _send(self, reply: Reply) -> None:
                 content = reply.encoded()
-                self.send_response(reply.status)
-                self.send_header("Content-Type", reply.content_type)
-                self.send_header("Content-Length", str(len(content)))
-                for name, value in reply.headers.items():
-                    self.send_header(name, value)
+                headers = {
+                    "Content-Type": reply.content_type,
+                    "Content-Length": str(len(content)),
+                    "Date": self.date_time_string(),
+                }
                 if reply.reset_in is not None:
-                    self.send_header("RateLimit-Reset", str(round(time.time() + reply.reset_in)))
+                    headers["RateLimit-Reset"] = str(round(time.time() + reply.reset_in))
+                self.send_response_only(reply.status)
+                for name, value in (headers | dict(reply.headers)).items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(content)
 

@@ -1,0 +1,65 @@
+import logging
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings as django_settings
+
+from dsintegration.client import Client
+from dsintegration.sandbox import TOKEN, Sandbox
+from dsintegration.sandbox.scenarios import DOSSIERS, REPLIES
+from dsintegration.sandbox.server import Reply
+
+SITE_URL = "https://demarche.example.org"
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Sandbox]:
+    sandbox = Sandbox()
+    yield sandbox
+    sandbox.close()
+
+
+@pytest.fixture
+def sandbox(running, settings) -> Sandbox:
+    """The platform's stand-in, as new, that the settings point to."""
+    running.dossiers = dict(DOSSIERS)
+    running.replies = {number: Reply(**reply) for number, reply in REPLIES.items()}
+    running.received.clear()
+    settings.DS_API_URL = running.url
+    settings.DS_API_TOKEN = TOKEN
+    settings.DS_SITE_URL = SITE_URL
+    return running
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch) -> list[float]:
+    """The seconds that the client would have slept between tries; it does not."""
+    taken: list[float] = []
+    monkeypatch.setattr("dsintegration.client.pause", taken.append)
+    return taken
+
+
+@pytest.fixture
+def make_client() -> Iterator[type[Client]]:
+    """Clients that are closed in the end."""
+    made: list[Client] = []
+
+    def make(url: str, token: str = TOKEN, **options) -> Client:
+        made.append(Client(url, token, **options))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
+
+
+@pytest.fixture
+def logs(caplog) -> pytest.LogCaptureFixture:
+    """Everything that any library logs, at every level."""
+    caplog.set_level(logging.DEBUG)
+    return caplog
+
+
+@pytest.fixture
+def on_sqlite() -> bool:
+    return "sqlite" in django_settings.DATABASES["default"]["ENGINE"]

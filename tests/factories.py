@@ -1,0 +1,74 @@
+"""Answers as the platform gives them, and rows as they are stored."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import factory
+
+from dsintegration.models import Demarche, Dossier, Message
+
+
+class DemarcheFactory(factory.django.DjangoModelFactory[Demarche]):
+    class Meta:
+        model = Demarche
+
+    number = factory.Sequence(lambda rank: 1000 + rank)
+    ds_id = factory.LazyAttribute(lambda row: f"Procedure-{row.number}")
+    title = "Demande d'aide"
+    fetched_at = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class DossierFactory(factory.django.DjangoModelFactory[Dossier]):
+    class Meta:
+        model = Dossier
+
+    number = factory.Sequence(lambda rank: 500_000 + rank)
+    ds_id = factory.LazyAttribute(lambda row: f"Dossier-{row.number}")
+    demarche = factory.SubFactory(DemarcheFactory)
+    state = Dossier.State.EN_CONSTRUCTION
+    usager_email = "usager@example.org"
+    date_derniere_modification = datetime(2026, 1, 1, tzinfo=UTC)
+    version = 1
+    changed_at = datetime(2026, 1, 1, tzinfo=UTC)
+    fetched_at = datetime(2026, 1, 1, tzinfo=UTC)
+    checked_at = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class MessageFactory(factory.django.DjangoModelFactory[Message]):
+    class Meta:
+        model = Message
+
+    dossier = factory.SubFactory(DossierFactory)
+    ds_id = factory.Sequence(lambda rank: f"Commentaire-{rank}")
+    email = "agent@example.org"
+    body = "Bonjour"
+    created_at = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def message_answer(id: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "id": id,
+        "email": "agent@example.org",
+        "body": f"Texte de {id}",
+        "createdAt": "2026-03-02T09:15:41+01:00",
+        "discardedAt": None,
+    } | fields
+
+
+def dossier_answer(number: int, **fields: Any) -> dict[str, Any]:
+    """What stands under `data.dossier`."""
+    return {
+        "id": f"Dossier-{number}",
+        "number": number,
+        "state": "en_construction",
+        "dateDerniereModification": "2026-03-02T09:15:41+01:00",
+        "dateDepot": "2026-03-02T09:15:41+01:00",
+        "datePassageEnConstruction": "2026-03-02T09:15:41+01:00",
+        "datePassageEnInstruction": None,
+        "dateTraitement": None,
+        "dateExpiration": None,
+        "dateSuppressionParUsager": None,
+        "usager": {"email": "usager@example.org"},
+        "demarche": {"id": "Procedure-7", "number": 7, "title": "Demande d'aide"},
+        "messages": [message_answer("m1"), message_answer("m2")],
+    } | fields
