@@ -45,7 +45,7 @@ class MessageFactory(factory.django.DjangoModelFactory[Message]):
     created_at = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def message_answer(id: str, **fields: Any) -> dict[str, Any]:
+def message_answer(id: str, /, **fields: Any) -> dict[str, Any]:
     return {
         "id": id,
         "email": "agent@example.org",
@@ -55,7 +55,7 @@ def message_answer(id: str, **fields: Any) -> dict[str, Any]:
     } | fields
 
 
-def dossier_answer(number: int, **fields: Any) -> dict[str, Any]:
+def dossier_answer(number: int, /, **fields: Any) -> dict[str, Any]:
     """What stands under `data.dossier`."""
     return {
         "id": f"Dossier-{number}",

@@ -30,3 +30,7 @@ for name in [*PROXIES, *map(str.upper, PROXIES)]:
     os.environ.pop(name, None)
 
 from config.settings import *  # noqa: E402, F403
+
+if DATABASES["default"]["ENGINE"] == "config.sqlite3":  # noqa: F405
+    # A file: threads that share a database in memory lock each other as none do in a file.
+    DATABASES["default"]["TEST"] = {"NAME": str(BASE_DIR / "test.sqlite3")}  # noqa: F405

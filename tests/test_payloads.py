@@ -1,0 +1,97 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from dsintegration.exceptions import DSInvalidResponse, Reason
+from dsintegration.payloads import parse_dossier
+from tests.factories import dossier_answer, message_answer
+
+
+def test_dates_become_utc():
+    payload = parse_dossier(dossier_answer(1, dateDepot="2026-07-02T09:15:41+02:00"), 1)
+    assert payload.date_depot == datetime(2026, 7, 2, 7, 15, 41, tzinfo=UTC)
+    assert payload.date_depot.tzinfo is UTC
+
+
+def test_growth_is_let_through():
+    answer = dossier_answer(1, state="en_pause", labels=[{"name": "urgent"}])
+    answer["usager"]["id"] = "VXNlci01"
+    assert parse_dossier(answer, 1).state == "en_pause"
+
+
+@pytest.mark.parametrize("name", ["dateDepot", "datePassageEnConstruction"])
+def test_dates_that_the_schema_may_give_up(name):
+    parse_dossier(dossier_answer(1, **{name: None}), 1)
+
+
+def without(name):
+    answer = dossier_answer(1)
+    del answer[name]
+    return answer
+
+
+REFUSED = {
+    **{f"without {name}": without(name) for name in dossier_answer(1)},
+    "number a text": dossier_answer(1, number="1"),
+    "number a boolean": dossier_answer(1, number=True),
+    "number too large": dossier_answer(1, number=2**31),
+    "number zero": dossier_answer(1, number=0),
+    "another number": dossier_answer(2),
+    "state null": dossier_answer(1, state=None),
+    "state empty": dossier_answer(1, state=""),
+    "state too long": dossier_answer(1, state="e" * 256),
+    "date not modified": dossier_answer(1, dateDerniereModification=None),
+    "date a number": dossier_answer(1, dateDepot=1_700_000_000),
+    "date a number in a text": dossier_answer(1, dateDepot="1700000000"),
+    "date without offset": dossier_answer(1, dateDepot="2026-03-02T09:15:41"),
+    "date without time": dossier_answer(1, dateDepot="2026-03-02"),
+    "date out of range": dossier_answer(1, dateDepot="0001-01-01T00:00:00+01:00"),
+    "date of no calendar": dossier_answer(1, dateDepot="2026-13-45T00:00:00+01:00"),
+    "usager null": dossier_answer(1, usager=None),
+    "usager without address": dossier_answer(1, usager={}),
+    "address too long": dossier_answer(1, usager={"email": "a" * 321}),
+    "demarche a text": dossier_answer(1, demarche="7"),
+    "demarche without number": dossier_answer(1, demarche={"id": "a", "title": "b"}),
+    "messages null": dossier_answer(1, messages=None),
+    "a message null": dossier_answer(1, messages=[None]),
+    "a body null": dossier_answer(1, messages=[message_answer("m", body=None)]),
+    "discarded by a boolean": dossier_answer(1, messages=[message_answer("m", discardedAt=True)]),
+    "message without discardedAt": dossier_answer(
+        1, messages=[{k: v for k, v in message_answer("m").items() if k != "discardedAt"}]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name):
+    with pytest.raises(DSInvalidResponse) as caught:
+        parse_dossier(REFUSED[name], 1)
+    assert caught.value.reason == Reason.UNEXPECTED
+    assert caught.value.dossier_number == 1
+    assert caught.value.detail
+
+
+def test_errors_name_places_and_never_values():
+    answer = dossier_answer(1, state=["camille@example.org"], dateDepot="camille@example.org")
+    with pytest.raises(DSInvalidResponse) as caught:
+        parse_dossier(answer, 1)
+    assert str(caught.value) == (
+        "upstream_invalid_response (unexpected) dossier 1 "
+        "state: string_type, dateDepot: value_error"
+    )
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("a\0b", "a\ufffdb"),
+        ("a\ud83db", "a\ufffdb"),
+        ("\ud83c\udf89", "🎉"),
+        ("🎉 é\u00a0!\r\n<b>", "🎉 é\u00a0!\r\n<b>"),
+    ],
+)
+def test_text_that_no_database_takes_is_made_storable(given, kept):
+    answer = dossier_answer(1, messages=[message_answer("m", body=given)])
+    assert parse_dossier(answer, 1).messages[0].body == kept
