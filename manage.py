@@ -19,8 +19,10 @@ def main() -> None:
         # A terminal that lacks a letter gets another one in its place, not a traceback.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        execute_from_command_line(sys.argv)
-        sys.stdout.flush()
+        try:
+            execute_from_command_line(sys.argv)
+        finally:
+            sys.stdout.flush()
     except ImproperlyConfigured as err:
         print(err, file=sys.stderr)
         sys.exit(SETTINGS_ARE_WRONG)

@@ -487,7 +487,8 @@ class TestFailures:
         platform(self.CONCERN_THE_DOSSIER["errors beside data"][0])
         with pytest.raises(DSInvalidResponse):
             fetch_dossier(NUMBER)
-        assert not (Dossier.objects.exists() or Demarche.objects.exists())
+        assert not Dossier.objects.exists()
+        assert not Demarche.objects.exists()
 
     def test_a_stop_in_the_middle_leaves_nothing(self, platform, monkeypatch):
         platform()
@@ -498,7 +499,8 @@ class TestFailures:
         monkeypatch.setattr(services, "_write_messages", stop)
         with pytest.raises(KeyboardInterrupt):
             fetch_dossier(NUMBER)
-        assert not (Dossier.objects.exists() or Demarche.objects.exists())
+        assert not Dossier.objects.exists()
+        assert not Demarche.objects.exists()
         assert Platform.objects.get().version == 0
 
 

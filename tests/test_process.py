@@ -1,0 +1,166 @@
+"""The project in processes of its own, with a real environment: what an operator's shell sees."""
+
+import os
+import pty
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+LONE = {"SECRET_KEY": "for the tests only", "PATH": os.environ["PATH"]}
+# Set, to nothing: so that no .env file of this folder has a say.
+UNSET = dict.fromkeys(
+    ["DS_API_TOKEN", "DS_API_TOKEN_FILE", "DS_API_URL", "DS_SITE_URL", "DS_SANDBOX", "DEBUG"], ""
+)
+
+
+@pytest.fixture
+def manage(tmp_path):
+    def run(*words, stdin=None, **env):
+        database = {"DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3"}
+        return subprocess.run(
+            [sys.executable, str(PROJECT / "manage.py"), *words],
+            env=LONE | UNSET | database | env,
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            cwd=tmp_path,
+        )
+
+    return run
+
+
+SANDBOX = {"DS_SANDBOX": "1", "DEBUG": "1"}
+
+
+@pytest.mark.parametrize(
+    ("env", "words"),
+    [
+        ({"SECRET_KEY": ""}, "SECRET_KEY manque"),
+        ({"SECRET_KEY": "", "SECRET_KEY_FILE": "/nowhere"}, "SECRET_KEY_FILE ne peut pas être lu"),
+        ({"SECRET_KEY_FILE": "/nowhere"}, "SECRET_KEY et SECRET_KEY_FILE"),
+        ({"DEBUG": "perhaps"}, "DEBUG doit valoir 1 ou 0"),
+        ({"DATABASE_URL": "mysql://me:hidden@host/db"}, "DATABASE_URL doit être"),
+        ({"DATABASE_URL": "postgres://me:hid/den@host:port/db"}, "DATABASE_URL doit être"),
+        ({"DATABASE_URL": "db.sqlite3"}, "DATABASE_URL doit être"),
+        ({"DS_API_READ_TIMEOUT": "long"}, "DS_API_READ_TIMEOUT doit être un nombre"),
+        ({"DS_API_TOKEN_EXPIRES": "soon"}, "DS_API_TOKEN_EXPIRES doit être une date"),
+        ({"DS_SANDBOX": "1"}, "DS_SANDBOX=1 n'est permis qu'avec DEBUG=1"),
+        (SANDBOX | {"DS_API_TOKEN": "hidden"}, "DS_SANDBOX=1 (le bac à sable) et DS_API_TOKEN"),
+        ({}, "DS_API_TOKEN manque"),
+        ({"DS_API_TOKEN": "hid den"}, "DS_API_TOKEN contient un blanc"),
+        ({"DS_API_TOKEN": "hidden", "DS_API_URL": "http://example.org"}, "https://"),
+    ],
+)
+def test_wrong_settings_are_one_sentence(manage, env, words):
+    manage("migrate", "--verbosity=0")
+    run = manage("fetch_dossier", "12345", **env)
+    assert (run.returncode, run.stdout) == (7, "")
+    assert words in run.stderr
+    assert run.stderr.strip().count("\n") == 0
+    for secret in ("hid", "Traceback"):
+        assert secret not in run.stderr
+
+
+def test_wrong_settings_of_any_command(manage):
+    run = manage("check", DEBUG="perhaps")
+    assert (run.returncode, run.stderr) == (7, "DEBUG doit valoir 1 ou 0.\n")
+
+
+def test_secrets_from_files(manage, tmp_path):
+    (tmp_path / "secret").write_text("a secret\n")
+    run = manage("check", SECRET_KEY="", SECRET_KEY_FILE=str(tmp_path / "secret"))
+    assert run.returncode == 0
+
+
+def test_an_unmigrated_database(manage):
+    run = manage("fetch_dossier", "12345", DS_API_TOKEN="a" * 84, DS_API_URL="http://127.0.0.1:9/")
+    assert run.returncode == 1
+    assert "manage.py migrate" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_bad_input(manage):
+    run = manage("fetch_dossier", "--format=xml", "1")
+    assert run.returncode == 2
+    assert run.stderr.startswith("--format : 'xml' n'est pas parmi")
+
+
+def test_a_reader_that_leaves(manage, running):
+    manage("migrate", "--verbosity=0")
+    command = f"{sys.executable} {PROJECT / 'manage.py'} fetch_dossier --help"
+    run = subprocess.run(
+        ["/bin/sh", "-c", f"{command} | true"],
+        env=LONE | UNSET,
+        capture_output=True,
+        text=True,
+    )
+    assert run.stderr == ""
+
+
+@pytest.fixture
+def platform(running):
+    """The environment that points to a platform on this machine."""
+    from dsintegration.sandbox import TOKEN
+
+    return {"DS_API_URL": running.url, "DS_API_TOKEN": TOKEN}
+
+
+def test_the_whole_way(manage, platform, sandbox):
+    assert manage("migrate", "--verbosity=0").returncode == 0
+    run = manage("fetch_dossier", "12345", "12346", **platform)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "Dossier n° 12345 : créé" in run.stdout
+    again = manage("fetch_dossier", "--file", "-", stdin="12345\n", **platform)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert "Dossier n° 12345 : inchangé" in again.stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_terminal_that_lacks_letters(manage, platform, sandbox, encoding):
+    manage("migrate", "--verbosity=0")
+    run = manage(
+        "fetch_dossier", "12345", "404", PYTHONIOENCODING=encoding, PYTHONUTF8="0", **platform
+    )
+    assert run.returncode == 3
+    assert "12345" in run.stdout
+    assert "Traceback" not in run.stderr
+
+
+def test_a_progress_bar_on_a_terminal_only(manage, platform, sandbox, tmp_path):
+    manage("migrate", "--verbosity=0")
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    database = {"DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3"}
+
+    def bar(*numbers):
+        subprocess.run(
+            [sys.executable, str(PROJECT / "manage.py"), "fetch_dossier", *numbers],
+            env=LONE | UNSET | database | platform,
+            stdout=subprocess.DEVNULL,
+            stderr=theirs,
+            check=True,
+        )
+        os.write(theirs, b"end")
+        shown = b""
+        while not shown.endswith(b"end"):
+            shown += os.read(ours, 65536)
+        return b"dossier/s" in shown
+
+    assert bar("12345", "12346")
+    assert not bar("12345")
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_the_sandbox_keeps_its_rows_apart(manage):
+    run = manage(
+        "shell", "-v0", "-c", "from django.conf import settings as s; print(s.DATABASES)", **SANDBOX
+    )
+    assert run.returncode == 0, run.stderr
+    assert "sandbox.sqlite3" in run.stdout
+    assert "db.sqlite3'" not in run.stdout.replace("sandbox.sqlite3", "")
