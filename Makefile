@@ -38,8 +38,8 @@ $(VENV)/dev: requirements/dev.txt | $(VENV)/bin/python
 	@umask 077 && $(RUN) -c 'import pathlib, secrets; print(pathlib.Path(".env.example").read_text(encoding="utf-8").replace("SECRET_KEY=\n", f"SECRET_KEY={secrets.token_urlsafe(50)}\n", 1), end="")' > .env
 
 fetch: setup  ## fetch a dossier: make fetch DOSSIER=12345
-	@if [ -z '$(DOSSIER)' ]; then echo "Donnez un numéro : make fetch DOSSIER=12345" >&2; exit 2; fi
-	@$(RUN) -m config.demo fetch_dossier '$(DOSSIER)'
+	@if [ -z "$$DOSSIER" ]; then echo "Donnez un numéro : make fetch DOSSIER=12345" >&2; exit 2; fi
+	@$(RUN) -m config.demo fetch_dossier "$$DOSSIER"
 
 test: $(VENV)/dev  ## the tests
 	@$(RUN) -m pytest -q

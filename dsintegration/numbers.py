@@ -23,7 +23,12 @@ def parse_number(text: str) -> int:
             f"« {shown(text)} » n'est pas un numéro de dossier ; écrivez-le en chiffres, "
             "par exemple 12345."
         )
-    digits = re.sub(r"\s", "", written[1]).lstrip("0")
+    groups = written[1].split()
+    if sum(len(group) > 3 for group in groups) > 1:
+        raise InvalidNumber(
+            f"« {shown(text)} » ressemble à plusieurs numéros ; donnez-les séparément."
+        )
+    digits = "".join(groups).lstrip("0")
     # Python refuses to convert thousands of digits, and the platform ends at ten.
     if not digits or len(digits) > len(str(MAX_NUMBER)) or int(digits) > MAX_NUMBER:
         raise InvalidNumber(

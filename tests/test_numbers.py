@@ -12,6 +12,7 @@ from dsintegration.numbers import InvalidNumber, look_cut, parse_number
         "12\u00a0345",
         "12\u202f345",
         "1 2 3 4 5",
+        "12345 ",
         "n° 12 345",
         "N°12345",
         "nº 12345",
@@ -44,6 +45,8 @@ def test_ways_to_write_a_number(text):
         "１２３４５",
         "12345\0",
         "12345;drop",
+        "12345 12346",
+        "28711001\n28711002",
         "RG9zc2llci0xMjM0NQ==",
     ],
 )

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import shutil
 import subprocess
 import sys
 import termios
@@ -164,3 +165,52 @@ def test_the_sandbox_keeps_its_rows_apart(manage):
     assert run.returncode == 0, run.stderr
     assert "sandbox.sqlite3" in run.stdout
     assert "db.sqlite3'" not in run.stdout.replace("sandbox.sqlite3", "")
+
+
+class TestDemo:
+    """`make fetch`, once everything is installed."""
+
+    @pytest.fixture
+    def demo(self, tmp_path):
+        for name in ("config", "dsintegration"):
+            shutil.copytree(PROJECT / name, tmp_path / name)
+        shutil.copy(PROJECT / "manage.py", tmp_path)
+
+        def run(*words, **env):
+            return subprocess.run(
+                [sys.executable, "-m", "config.demo", *words],
+                env=LONE | env,
+                capture_output=True,
+                encoding="utf-8",
+                cwd=tmp_path,
+            )
+
+        return run
+
+    def test_without_a_token(self, demo, tmp_path):
+        run = demo("fetch_dossier", "12345")
+        assert run.returncode == 0
+        assert "Dossier n° 12345 : créé" in run.stdout
+        assert run.stderr.startswith("Bac à sable : ")
+        assert run.stderr.strip().count("\n") == 0
+        assert (tmp_path / "sandbox.sqlite3").exists()
+        assert not (tmp_path / "db.sqlite3").exists()
+        assert "Dossier n° 12345 : inchangé" in demo("fetch_dossier", "12345").stdout
+
+    def test_with_a_token(self, demo, platform, sandbox, tmp_path):
+        run = demo("fetch_dossier", "12345", **platform)
+        assert run.returncode == 0
+        assert "Dossier n° 12345 : créé" in run.stdout
+        assert "se lie au premier réseau" in run.stderr
+        assert (tmp_path / "db.sqlite3").exists()
+        assert len(sandbox.received) == 1
+
+    def test_a_broken_env_file(self, demo, tmp_path):
+        (tmp_path / ".env").write_text("DS_API_TOKEN = hidden\n")
+        run = demo("fetch_dossier", "12345")
+        assert run.returncode == 7
+        assert run.stderr == (".env, ligne 1 : écrivez NOM=valeur, sans blanc autour du signe =.\n")
+
+    @pytest.mark.parametrize(("number", "status"), [("404", 3), ("abc", 2), ("50301", 5)])
+    def test_statuses_come_through(self, demo, number, status):
+        assert demo("fetch_dossier", number).returncode == status

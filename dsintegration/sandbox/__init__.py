@@ -3,6 +3,6 @@
 It knows nothing of the application. `manage.py` starts one when DS_SANDBOX=1; tests start theirs.
 """
 
-from dsintegration.sandbox.server import TOKEN, Reply, Sandbox, running_sandbox
+from dsintegration.sandbox.server import TOKEN, Reply, Sandbox, running_sandbox, schema
 
-__all__ = ["TOKEN", "Reply", "Sandbox", "running_sandbox"]
+__all__ = ["TOKEN", "Reply", "Sandbox", "running_sandbox", "schema"]

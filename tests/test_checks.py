@@ -1,0 +1,78 @@
+"""`manage.py check`: what is said of our settings, compared whole."""
+
+from datetime import date, timedelta
+
+import pytest
+from django.utils import timezone
+
+from dsintegration.checks import check_settings
+from dsintegration.sandbox import TOKEN
+
+
+@pytest.fixture
+def good(settings):
+    settings.DS_API_URL = "https://demarche.example.org/api/v2/graphql"
+    settings.DS_API_TOKEN = TOKEN
+    return settings
+
+
+def ids() -> list[str]:
+    return [message.id.removeprefix("dsintegration.") for message in check_settings()]
+
+
+def test_nothing_to_say(good):
+    assert check_settings() == []
+
+
+def test_defaults_need_a_token_only():
+    assert ids() == ["W001"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("DS_API_URL", "http://demarche.example.org/", ["E001"]),
+        ("DS_API_URL", "demarche.example.org", ["E001"]),
+        ("DS_API_URL", "https://me:hidden@demarche.example.org/", ["E001"]),
+        ("DS_API_TOKEN_EXPIRES", "2027-06-30", ["E002"]),
+        ("DS_API_CONNECT_TIMEOUT", 0, ["E003"]),
+        ("DS_API_READ_TIMEOUT", float("inf"), ["E003"]),
+        ("DS_API_READ_TIMEOUT", "35", ["E003"]),
+        ("DS_SITE_URL", "ftp://demarche.example.org", ["E004"]),
+        ("DS_SYSTEM_EMAILS", "contact@example.org", ["E005"]),
+        ("DS_SYSTEM_EMAILS", ["contact"], ["E005"]),
+        ("DS_API_TOKEN", "two words", ["E006"]),
+        ("DS_API_TOKEN", TOKEN[:-10], ["W002"]),
+        ("DS_API_TOKEN", "", ["W001"]),
+        ("DS_API_TOKEN", TOKEN.rstrip("="), []),
+    ],
+)
+def test_a_wrong_value(good, name, value, expected):
+    setattr(good, name, value)
+    assert ids() == expected
+    for message in check_settings():
+        assert name in message.msg
+        assert message.hint
+        assert "hidden" not in message.msg
+        assert "two words" not in message.msg
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [(-1, "a expiré le"), (0, "expire le"), (30, "expire le"), (31, None)],
+)
+def test_the_end_of_the_token_is_announced(good, days, words):
+    day = timezone.localdate() + timedelta(days=days)
+    good.DS_API_TOKEN_EXPIRES = day
+    said = check_settings()
+    if words is None:
+        assert said == []
+    else:
+        assert [message.id for message in said] == ["dsintegration.W003"]
+        assert said[0].msg == f"Le jeton de la plateforme {words} {day:%d/%m/%Y}."
+
+
+def test_a_sandbox_needs_no_token(settings):
+    settings.DS_SANDBOX = True
+    settings.DS_API_TOKEN_EXPIRES = date(2020, 1, 1)
+    assert check_settings() == []
