@@ -1,0 +1,26 @@
+"""What README and .env.example promise, against the code."""
+
+import re
+from pathlib import Path
+
+from dsintegration.sandbox.scenarios import DOSSIERS, FORBIDDEN, REPLIES
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def read(name: str) -> str:
+    return (PROJECT / name).read_text(encoding="utf-8")
+
+
+def test_the_readme_lists_each_number_of_the_sandbox():
+    listed = [
+        int(number) for number in re.findall(r"^\| (\d{5}) \|", read("README.md"), re.MULTILINE)
+    ]
+    assert sorted(listed) == sorted([*DOSSIERS, *FORBIDDEN, *REPLIES])
+
+
+def test_each_variable_is_in_the_example_and_in_the_readme():
+    read_by_settings = set(re.findall(r'env\.\w+\("([A-Z_]+)"', read("config/settings.py")))
+    assert read_by_settings > {"SECRET_KEY", "DS_API_TOKEN", "DATABASE_URL"}
+    assert set(re.findall(r"^([A-Z_]+)=", read(".env.example"), re.MULTILINE)) == read_by_settings
+    assert {name for name in read_by_settings if f"`{name}`" not in read("README.md")} == set()
