@@ -58,7 +58,7 @@ bench: $(VENV)/dev  ## speed, as ratios measured side by side
 	@$(RUN) -m bench
 
 lock: $(VENV)/dev  ## pin requirements/*.in to *.txt, with hashes
-	@for name in base prod dev; do \
+	@for name in base prod dev e2e; do \
 		$(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-emit-index-url --custom-compile-command 'make lock' \
 			requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \

@@ -27,7 +27,8 @@ def answer(messages: int) -> bytes:
         "dateTraitement": None,
         "dateExpiration": None,
         "dateSuppressionParUsager": None,
-        "usager": {"email": "camille.durand@example.org"},
+        "dateDerniereCorrectionEnAttente": None,
+        "usager": {"id": "VXNlci01", "email": "camille.durand@example.org"},
         "demarche": {
             "id": b64encode(b"Procedure-901").decode(),
             "number": 901,

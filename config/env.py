@@ -67,6 +67,13 @@ def number(name: str, default: float) -> float:
         raise ImproperlyConfigured(f"{name} doit être un nombre, par exemple {default}.") from err
 
 
+def integer(name: str, default: int) -> int:
+    value = text(name, str(default))
+    if not value.isdecimal():
+        raise ImproperlyConfigured(f"{name} doit être un nombre entier, par exemple {default}.")
+    return int(value)
+
+
 def day(name: str) -> date | None:
     try:
         return date.fromisoformat(value) if (value := text(name)) else None
@@ -77,6 +84,16 @@ def day(name: str) -> date | None:
 def items(name: str) -> list[str]:
     """What stands between the commas."""
     return [item.strip() for item in text(name).split(",") if item.strip()]
+
+
+def cache(name: str, default: str) -> dict[str, Any]:
+    """The options of `CACHES["default"]` for a cache address (`redis://…`, `locmemcache://`)."""
+    url = text(name, default)
+    if url.partition(":")[0] not in {"redis", "rediss", "locmemcache", "dummycache"}:
+        raise ImproperlyConfigured(
+            f"{name} doit être une adresse comme redis://serveur:6379/0 ou locmemcache://."
+        )
+    return dict(environ.Env.cache_url_config(url))
 
 
 def database(name: str, default: str) -> dict[str, Any]:

@@ -19,14 +19,7 @@ import requests
 from django.core.exceptions import ImproperlyConfigured
 from gql.client import SyncClientSession
 from gql.transport.exceptions import TransportConnectionFailed, TransportError
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception,
-    stop_after_attempt,
-    stop_any,
-    stop_before_delay,
-)
+from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from dsintegration import __version__, conf
 from dsintegration.exceptions import (
@@ -112,7 +105,7 @@ class Client:
         attempts = Retrying(
             retry=retry_if_exception(_is_worth_another_try),
             wait=_seconds_to_wait,
-            stop=stop_any(stop_after_attempt(ATTEMPTS), stop_before_delay(self._budget)),
+            stop=_is_the_last_try,
             sleep=lambda seconds: pause(seconds),
             reraise=True,
         )
@@ -149,7 +142,8 @@ class Client:
 def get_client(*, web: bool = False) -> Client:
     """The client that the settings describe, kept from one call to the next.
 
-    `web`: somebody waits for the page, so a call ends after 10 s at most.
+    `web`: somebody waits for the page, so a call ends after 10 s at most (several calls together,
+    in a `deadline` of their own).
     Raises ImproperlyConfigured.
     """
     connect, read = conf.timeouts()
@@ -169,6 +163,12 @@ def _kept_client(url: str, token: str, timeouts: tuple[float, float], budget: fl
 
 def _is_worth_another_try(err: BaseException) -> bool:
     return isinstance(err, DSError) and err.reason in WORTH_ANOTHER_TRY
+
+
+def _is_the_last_try(state: RetryCallState) -> bool:
+    """Tries are few, and none is begun whose pause alone would outlast the deadline."""
+    left = seconds_left()
+    return state.attempt_number >= ATTEMPTS or (left is not None and state.upcoming_sleep >= left)
 
 
 def _seconds_to_wait(state: RetryCallState) -> float:

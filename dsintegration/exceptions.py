@@ -179,3 +179,9 @@ class DSInvalidResponse(DSError):
             "dure, signalez-le à la plateforme."
         ),
     }
+
+
+def stored_error(code: str, reason: str) -> DSError:
+    """The error that a row remembers by its `code` and `reason`."""
+    kinds: list[type[DSError]] = [DossierNotFound, DSAccessDenied, DSUnavailable, DSInvalidResponse]
+    return next(kind for kind in kinds if kind.code == code)(Reason(reason))

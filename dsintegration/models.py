@@ -4,10 +4,13 @@ Only dsintegration/services.py writes here. Columns of the platform bear its own
 snake_case; English names are ours.
 """
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models.functions import Lower
 
 from dsintegration import conf
+from dsintegration.exceptions import DSError, stored_error
 
 
 class Platform(models.Model):
@@ -31,12 +34,20 @@ class Platform(models.Model):
     class Meta:
         verbose_name = "plateforme"
         verbose_name_plural = "plateforme"
+        default_permissions = ()
         constraints = (
             models.CheckConstraint(condition=models.Q(id=1), name="platform_is_a_single_row"),
         )
 
     def __str__(self) -> str:
         return self.instance or "aucune"
+
+    @property
+    def last_error(self) -> DSError | None:
+        """The failure that concerned no dossier in particular, if none has succeeded since."""
+        if self.last_error_at is None:
+            return None
+        return stored_error(self.last_error_code, self.last_error_reason)
 
 
 class Demarche(models.Model):
@@ -46,15 +57,62 @@ class Demarche(models.Model):
     fetched_at = models.DateTimeField(
         "titre récupéré le", help_text="Envoi de la demande dont vient ce titre."
     )
+    decision_hidden = models.BooleanField(
+        "masquer la décision sur la page de l'usager",
+        default=False,
+        help_text=(
+            "À cocher si la démarche prévoit un accusé de lecture : la plateforme ne montre alors "
+            "la décision qu'à l'usager qui a accepté de la recevoir."
+        ),
+    )
 
     class Meta:
         verbose_name = "démarche"
+        default_permissions = ("view", "change")
         constraints = (
             models.UniqueConstraint(fields=["number"], name="demarche_number_is_unique"),
         )
 
     def __str__(self) -> str:
         return f"{self.title} (n° {self.number})"
+
+
+class Author(models.TextChoices):
+    """What an address tells: the platform says no more (agent, expert and guest look alike)."""
+
+    USAGER = "usager", "usager"
+    SYSTEME = "systeme", "message automatique"
+    AUTRE = "autre", "service ou tiers"
+
+    @classmethod
+    def of(cls, email: str, usager_email: str) -> "Author":
+        """Who writes from `email`; another address that the usager had formerly is AUTRE."""
+        email = email.strip().lower()
+        if email in conf.system_emails():
+            return cls.SYSTEME
+        return cls.USAGER if email == usager_email.strip().lower() else cls.AUTRE
+
+
+OPEN_STATES = ("en_construction", "en_instruction")
+
+# An agent has to write: the dossier is open, and the usager said the last word.
+TO_ANSWER = models.Q(usager_spoke_last=True, absent_since__isnull=True, state__in=list(OPEN_STATES))
+
+
+class DossierQuerySet(models.QuerySet["Dossier"]):
+    def to_answer(self) -> "DossierQuerySet":
+        return self.filter(TO_ANSWER)
+
+    def absent(self) -> "DossierQuerySet":
+        return self.filter(absent_since__isnull=False)
+
+    def failing(self) -> "DossierQuerySet":
+        """Those of which the last try failed: what is shown is older than it could be."""
+        return self.filter(last_error_at__isnull=False)
+
+    def of_usager(self, email: str) -> "DossierQuerySet":
+        """Those of an address, whatever its case."""
+        return self.alias(_email=Lower("usager_email")).filter(_email=email.strip().lower())
 
 
 class Dossier(models.Model):
@@ -96,6 +154,30 @@ class Dossier(models.Model):
         "supprimé par l'usager le", null=True, blank=True
     )
 
+    date_derniere_correction_en_attente = models.DateTimeField(
+        "correction demandée le",
+        null=True,
+        blank=True,
+        help_text="Vide quand aucune correction n'est attendue de l'usager.",
+    )
+    usager_account_deleted = models.BooleanField(
+        "compte de l'usager supprimé",
+        default=False,
+        help_text="Plus personne ne lit le courrier envoyé à son adresse.",
+    )
+
+    # What lists show of the conversation (services.py keeps it in step with the messages).
+    messages_count = models.PositiveIntegerField("nombre de messages", default=0)
+    last_message_at = models.DateTimeField("dernier message", null=True, blank=True)
+    last_message_author = models.CharField(
+        "auteur du dernier message", max_length=10, blank=True, choices=Author
+    )
+    usager_spoke_last = models.BooleanField(
+        "l'usager a écrit en dernier",
+        default=False,
+        help_text="Sans compter les messages automatiques.",
+    )
+
     version = models.PositiveBigIntegerField(
         "version", help_text="Augmente à chaque changement, tous dossiers confondus."
     )
@@ -113,17 +195,39 @@ class Dossier(models.Model):
     last_error_reason = models.CharField("raison de l'erreur", max_length=50, blank=True)
     last_error_at = models.DateTimeField("erreur survenue le", null=True, blank=True)
 
+    objects = DossierQuerySet.as_manager()
+
     class Meta:
         verbose_name = "dossier"
+        default_permissions = ("view",)
+        permissions = (
+            ("fetch_dossier", "Peut récupérer un dossier de la plateforme"),
+            ("export_dossier", "Peut exporter la liste des dossiers"),
+        )
         constraints = (models.UniqueConstraint(fields=["number"], name="dossier_number_is_unique"),)
         indexes = (
             models.Index(fields=["state"], name="dossier_state"),
-            models.Index(fields=["demarche"], name="dossier_demarche"),
+            models.Index(fields=["demarche", "state"], name="dossier_demarche"),
+            models.Index(fields=["date_depot"], name="dossier_depot"),
+            models.Index(fields=["date_traitement"], name="dossier_traitement"),
+            models.Index(fields=["last_message_at"], name="dossier_last_message"),
             models.Index(fields=["date_derniere_modification"], name="dossier_modification"),
             models.Index(fields=["version"], name="dossier_version"),
             models.Index(fields=["changed_at"], name="dossier_changed_at"),
             models.Index(fields=["fetched_at"], name="dossier_fetched_at"),
             models.Index(Lower("usager_email"), name="dossier_usager_email"),
+            # Few rows of many: those that somebody has to look at.
+            models.Index(fields=["last_message_at"], name="dossier_to_answer", condition=TO_ANSWER),
+            models.Index(
+                fields=["absent_since"],
+                name="dossier_absent",
+                condition=models.Q(absent_since__isnull=False),
+            ),
+            models.Index(
+                fields=["last_error_at"],
+                name="dossier_failing",
+                condition=models.Q(last_error_at__isnull=False),
+            ),
         )
 
     def __str__(self) -> str:
@@ -134,15 +238,40 @@ class Dossier(models.Model):
         """The dossier's page on the platform, for its usager."""
         return f"{conf.site_url()}/dossiers/{self.number}"
 
+    @property
+    def instructeur_url(self) -> str:
+        """The dossier's page on the platform, for those who handle it."""
+        return f"{conf.site_url()}/procedures/{self.demarche.number}/dossiers/{self.number}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN_STATES
+
+    @property
+    def is_to_answer(self) -> bool:
+        return self.usager_spoke_last and self.is_open and self.absent_since is None
+
+    @property
+    def state_since(self) -> datetime | None:
+        """The moment when the present état began, as far as the platform's dates tell."""
+        match self.state:
+            case self.State.EN_CONSTRUCTION:
+                return self.date_passage_en_construction
+            case self.State.EN_INSTRUCTION:
+                return self.date_passage_en_instruction
+            case self.State.ACCEPTE | self.State.REFUSE | self.State.SANS_SUITE:
+                return self.date_traitement
+        return None
+
+    @property
+    def last_error(self) -> DSError | None:
+        """The failure of the last try, if it failed."""
+        if self.last_error_at is None:
+            return None
+        return stored_error(self.last_error_code, self.last_error_reason)
+
 
 class Message(models.Model):
-    class Author(models.TextChoices):
-        """What an address tells: the platform says no more (agent, expert and guest look alike)."""
-
-        USAGER = "usager", "usager"
-        SYSTEME = "systeme", "message automatique"
-        AUTRE = "autre", "service ou tiers"
-
     dossier = models.ForeignKey(
         Dossier, models.CASCADE, related_name="messages", db_index=False, verbose_name="dossier"
     )
@@ -159,6 +288,7 @@ class Message(models.Model):
 
     class Meta:
         verbose_name = "message"
+        default_permissions = ("view",)
         # Two messages may share a second; rows are created in the platform's own order.
         ordering = ("created_at", "id")
         constraints = (models.UniqueConstraint(fields=["ds_id"], name="message_ds_id_is_unique"),)
@@ -171,13 +301,8 @@ class Message(models.Model):
 
     @property
     def author(self) -> Author:
-        """Who wrote it; another of the usager's addresses, used formerly, counts as AUTRE."""
-        email = self.email.strip().lower()
-        if email in conf.system_emails():
-            return self.Author.SYSTEME
-        if email == self.dossier.usager_email.strip().lower():
-            return self.Author.USAGER
-        return self.Author.AUTRE
+        """Who wrote it."""
+        return Author.of(self.email, self.dossier.usager_email)
 
     @property
     def is_only_a_file(self) -> bool:

@@ -67,9 +67,14 @@ class MessagePayload(_Payload):
 
 
 class UsagerPayload(_Payload):
-    """Type `Profile`."""
+    """Type `Profile`. Of a deleted account, `id` says so, and nobody reads `email` any more."""
 
+    id: ShortText
     email: Email
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.id == "<deleted>"
 
 
 class DemarchePayload(_Payload):
@@ -93,6 +98,7 @@ class DossierPayload(_Payload):
     date_traitement: Moment | None
     date_expiration: Moment | None
     date_suppression_par_usager: Moment | None
+    date_derniere_correction_en_attente: Moment | None
     usager: UsagerPayload
     demarche: DemarchePayload
     messages: list[MessagePayload]

@@ -43,7 +43,9 @@ query getDossier($number: Int!) {
     dateTraitement
     dateExpiration
     dateSuppressionParUsager
+    dateDerniereCorrectionEnAttente
     usager {
+      id
       email
     }
     demarche {

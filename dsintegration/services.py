@@ -19,7 +19,7 @@ from django.utils import timezone
 from dsintegration import conf
 from dsintegration.client import Client, get_client
 from dsintegration.exceptions import DossierNotFound, DSError
-from dsintegration.models import Demarche, Dossier, Message, Platform
+from dsintegration.models import Author, Demarche, Dossier, Message, Platform
 from dsintegration.payloads import DossierPayload, MessagePayload, parse_dossier
 
 logger = logging.getLogger(__name__)
@@ -111,31 +111,35 @@ def _save(payload: DossierPayload, instance: str, sent_at: datetime) -> FetchRes
             return FetchResult(dossier, created=False, changed=False)
 
         demarche, renamed = _save_demarche(payload, dossier, sent_at)
-        messages = _messages_to_write(payload.messages, dossier, sent_at)
+        conversation = _conversation(payload.messages, dossier, sent_at)
         columns: dict[str, Any] = {name: getattr(payload, name) for name in COPIED} | {
             "ds_id": payload.id,
             "usager_email": payload.usager.email,
             "demarche": demarche,
+            **_summary(conversation.rows, payload.usager.email),
         }
         if sent_at >= dossier.checked_at:
             columns["absent_since"] = None
             dossier.checked_at = sent_at
-        differs = any(getattr(dossier, name, None) != value for name, value in columns.items())
-        changed = created or renamed or differs or bool(messages)
-
-        for name, value in columns.items():
-            setattr(dossier, name, value)
+        # What our JSON does not show makes no new version.
+        quiet: dict[str, Any] = {
+            "date_derniere_correction_en_attente": payload.date_derniere_correction_en_attente,
+            "usager_account_deleted": payload.usager.is_deleted,
+        }
+        differs = _assign(dossier, columns)
+        changed = created or renamed or bool(differs or conversation.to_write)
+        moved = ["fetched_at", "checked_at", *_assign(dossier, quiet)]
         dossier.fetched_at = sent_at
-        moved = ["fetched_at", "checked_at", *_forget_failure(dossier, sent_at)]
+        moved += _forget_failure(dossier, sent_at)
         if changed:
             _give_version(platform, dossier, renamed=renamed)
-            moved += ["version", "changed_at", *columns]
+            moved += ["version", "changed_at", *differs]
         _save_platform(platform, instance, sent_at, changed=changed)
         if created:
             dossier.save(force_insert=True)
         else:
             dossier.save(update_fields=moved)
-        _write_messages(messages)
+        _write_messages(conversation.to_write)
     return FetchResult(dossier, created=created, changed=changed)
 
 
@@ -162,14 +166,30 @@ def _save_demarche(
     if known == (given.id, given.title) or sent_at < demarche.fetched_at:
         return demarche, False
     demarche.ds_id, demarche.title, demarche.fetched_at = given.id, given.title, sent_at
-    demarche.save()
+    demarche.save(update_fields=["ds_id", "title", "fetched_at"])
     return demarche, True
 
 
-def _messages_to_write(
+def _assign(dossier: Dossier, columns: dict[str, Any]) -> list[str]:
+    """Set the columns; the names of those that were not so before."""
+    differ = [name for name, value in columns.items() if getattr(dossier, name, None) != value]
+    for name in differ:
+        setattr(dossier, name, columns[name])
+    return differ
+
+
+@dataclass(frozen=True)
+class _Conversation:
+    """`rows`: every message, oldest first; `to_write`: those whose rows are missing or differ."""
+
+    rows: list[Message]
+    to_write: list[Message]
+
+
+def _conversation(
     given: Iterable[MessagePayload], dossier: Dossier, sent_at: datetime
-) -> list[Message]:
-    """The messages whose rows are missing or differ, as they are to be.
+) -> _Conversation:
+    """The messages as they are to be.
 
     One that is deleted on the platform, or no longer in the answer, keeps no text here.
     """
@@ -190,11 +210,27 @@ def _messages_to_write(
     for ds_id, (email, _, created_at, discarded_at, absent_since) in stored.items():
         if ds_id not in wanted:
             wanted[ds_id] = [email, "", created_at, discarded_at, absent_since or sent_at]
-    return [
+    messages = [
         Message(dossier=dossier, ds_id=ds_id, **dict(zip(MESSAGE, row, strict=True)))
         for ds_id, row in wanted.items()
-        if stored.get(ds_id) != row
     ]
+    return _Conversation(
+        rows=sorted(messages, key=lambda message: message.created_at),
+        to_write=[row for row in messages if stored.get(row.ds_id) != wanted[row.ds_id]],
+    )
+
+
+def _summary(messages: list[Message], usager_email: str) -> dict[str, Any]:
+    """What lists show of a conversation; a deleted or absent message is nobody's last word."""
+    readable = [row for row in messages if row.discarded_at is None and row.absent_since is None]
+    authors = [Author.of(row.email, usager_email) for row in readable]
+    people = [author for author in authors if author is not Author.SYSTEME]
+    return {
+        "messages_count": len(messages),
+        "last_message_at": readable[-1].created_at if readable else None,
+        "last_message_author": authors[-1].value if authors else "",
+        "usager_spoke_last": people[-1:] == [Author.USAGER],
+    }
 
 
 def _write_messages(messages: list[Message]) -> None:

@@ -42,12 +42,17 @@ class BodyTooLargeError(requests.RequestException):
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """End every socket operation of this thread, in the block, at most `seconds` from now."""
-    _thread.ends_at = time.monotonic() + seconds
+    """End every socket operation of this thread, in the block, at most `seconds` from now.
+
+    Inside another deadline, the one that comes first holds.
+    """
+    outer: float | None = getattr(_thread, "ends_at", None)
+    ends_at = time.monotonic() + seconds
+    _thread.ends_at = ends_at if outer is None else min(ends_at, outer)
     try:
         yield
     finally:
-        del _thread.ends_at
+        _thread.ends_at = outer
 
 
 def seconds_left() -> float | None:

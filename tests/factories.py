@@ -68,7 +68,8 @@ def dossier_answer(number: int, /, **fields: Any) -> dict[str, Any]:
         "dateTraitement": None,
         "dateExpiration": None,
         "dateSuppressionParUsager": None,
-        "usager": {"email": "usager@example.org"},
+        "dateDerniereCorrectionEnAttente": None,
+        "usager": {"id": "VXNlci01", "email": "usager@example.org"},
         "demarche": {"id": "Procedure-7", "number": 7, "title": "Demande d'aide"},
         "messages": [message_answer("m1"), message_answer("m2")],
     } | fields

@@ -9,6 +9,7 @@ KEPT = {"DATABASE_URL": os.environ.get("DATABASE_URL", "")}
 EMPTY = dict.fromkeys(
     [
         "ALLOWED_HOSTS",
+        "CACHE_URL",
         "CSRF_TRUSTED_ORIGINS",
         "DEBUG",
         "DS_API_CONNECT_TIMEOUT",
@@ -20,6 +21,7 @@ EMPTY = dict.fromkeys(
         "DS_SANDBOX",
         "DS_SITE_URL",
         "DS_SYSTEM_EMAILS",
+        "NUM_PROXIES",
         "SECRET_KEY_FILE",
     ],
     "",
@@ -34,3 +36,8 @@ from config.settings import *  # noqa: E402, F403
 if DATABASES["default"]["ENGINE"] == "config.sqlite3":  # noqa: F405
     # A file: threads that share a database in memory lock each other as none do in a file.
     DATABASES["default"]["TEST"] = {"NAME": str(BASE_DIR / "test.sqlite3")}  # noqa: F405
+
+# Static files as they lie in the sources: nothing is collected for the tests.
+STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"  # noqa: F405
+WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = True
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -27,6 +27,7 @@ from dsintegration.exceptions import (
 )
 from dsintegration.queries import GET_DOSSIER
 from dsintegration.sandbox import TOKEN, Reply
+from dsintegration.transport import deadline, seconds_left
 from tests.factories import dossier_answer
 from tests.tcp import OK, TCPServer, read_request
 
@@ -538,6 +539,17 @@ class TestDeadline:
             monkeypatch.setenv("HTTPS_PROXY", f"http://localhost:{proxy.port}")
             err = fail(make_client("https://platform.example.org/", budget=0.4))
         assert err.reason == Reason.TIMEOUT
+
+    def test_a_deadline_around_several_calls(self, make_client):
+        with TCPServer(lambda connection: (read_request(connection), connection.recv(1))) as server:
+            client = make_client(server.url, budget=3600)
+            with deadline(0.3):
+                fail(client)
+                with deadline(3600):
+                    assert seconds_left() == 0
+                assert fail(client).reason == Reason.TIMEOUT
+            assert seconds_left() is None
+        assert server.connections == 1
 
     def test_a_page_waits_ten_seconds_in_all(self, sandbox):
         client = get_client(web=True)

@@ -15,7 +15,7 @@ def test_dates_become_utc():
 
 def test_growth_is_let_through():
     answer = dossier_answer(1, state="en_pause", labels=[{"name": "urgent"}])
-    answer["usager"]["id"] = "VXNlci01"
+    answer["usager"]["name"] = "Camille"
     assert parse_dossier(answer, 1).state == "en_pause"
 
 
@@ -48,8 +48,9 @@ REFUSED = {
     "date out of range": dossier_answer(1, dateDepot="0001-01-01T00:00:00+01:00"),
     "date of no calendar": dossier_answer(1, dateDepot="2026-13-45T00:00:00+01:00"),
     "usager null": dossier_answer(1, usager=None),
-    "usager without address": dossier_answer(1, usager={}),
-    "address too long": dossier_answer(1, usager={"email": "a" * 321}),
+    "usager without address": dossier_answer(1, usager={"id": "u"}),
+    "usager without id": dossier_answer(1, usager={"email": "usager@example.org"}),
+    "address too long": dossier_answer(1, usager={"id": "u", "email": "a" * 321}),
     "demarche a text": dossier_answer(1, demarche="7"),
     "demarche without number": dossier_answer(1, demarche={"id": "a", "title": "b"}),
     "messages null": dossier_answer(1, messages=None),

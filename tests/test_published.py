@@ -86,6 +86,8 @@ def completed(text: str) -> str:
     body = json.loads(text)
     dossier = body["data"]["dossier"]
     dossier["demarche"].setdefault("number", 1)
+    dossier["usager"].setdefault("id", "VXNlci01")
+    dossier.setdefault("dateDerniereCorrectionEnAttente", None)
     for message in dossier["messages"]:
         message.setdefault("discardedAt", None)
     return json.dumps(body)

@@ -179,7 +179,7 @@ class TestStored:
         [
             {"state": "en_instruction"},
             {"dateExpiration": "2027-01-01T00:00:00+01:00"},
-            {"usager": {"email": "other@example.org"}},
+            {"usager": {"id": "VXNlci01", "email": "other@example.org"}},
             {"demarche": {"id": "Procedure-7", "number": 7, "title": "Nouveau titre"}},
             {"demarche": {"id": "Procedure-8", "number": 8, "title": "Demande d'aide"}},
             {"messages": [message_answer("m1"), message_answer("m2", body="autre")]},
@@ -231,12 +231,92 @@ class TestStored:
     @pytest.mark.parametrize("text", ["a\0b", "a\ud83db"])
     def test_text_that_no_database_takes(self, platform, text):
         platform(
-            usager={"email": f"{text}@example.org"},
+            usager={"id": "u", "email": f"{text}@example.org"},
             demarche={"id": "d", "number": 7, "title": text},
             messages=[message_answer("m1", body=text)],
         )
         fetch_dossier(NUMBER)
         assert bodies() == {"m1": "a\ufffdb"}
+
+
+AUTOMATIC = "contact@demarche.numerique.gouv.fr"
+USAGER = "usager@example.org"
+
+
+class TestSummaryOfTheConversation:
+    """What lists show and sort by, without a look at the messages."""
+
+    @pytest.mark.parametrize(
+        ("writers", "author", "usager_spoke_last"),
+        [
+            ([], "", False),
+            ([AUTOMATIC], "systeme", False),
+            ([AUTOMATIC, USAGER], "usager", True),
+            ([USAGER, AUTOMATIC], "systeme", True),
+            ([USAGER, "agent@example.org"], "autre", False),
+            ([USAGER, "agent@example.org", AUTOMATIC], "systeme", False),
+        ],
+    )
+    def test_who_spoke_last(self, platform, writers, author, usager_spoke_last):
+        platform(
+            messages=[
+                message_answer(
+                    f"m{hour}", email=email, createdAt=f"2026-03-02T{hour:02}:00:00+01:00"
+                )
+                for hour, email in enumerate(writers)
+            ]
+        )
+        fetch_dossier(NUMBER)
+        dossier = stored()
+        assert (dossier.messages_count, dossier.last_message_author) == (len(writers), author)
+        assert dossier.usager_spoke_last == usager_spoke_last
+        last = dossier.messages.last()
+        assert dossier.last_message_at == (last.created_at if last else None)
+
+    def test_what_is_gone_is_nobody_s_last_word(self, platform):
+        asked = message_answer("m1", email=USAGER)
+        answered = message_answer("m2", createdAt="2026-03-03T09:00:00+01:00")
+        platform(messages=[asked, answered])
+        fetch_dossier(NUMBER)
+        assert not stored().usager_spoke_last
+        deleted = answered | {"body": "", "discardedAt": "2026-03-03T09:05:00+01:00"}
+        for messages in ([asked, deleted], [asked]):
+            platform(messages=messages)
+            fetch_dossier(NUMBER)
+            assert stored().usager_spoke_last
+            assert stored().messages_count == 2
+
+    def test_to_answer(self, platform):
+        platform(messages=[message_answer("m1", email=USAGER)])
+        fetch_dossier(NUMBER)
+        assert stored().is_to_answer
+        assert list(Dossier.objects.to_answer()) == [stored()]
+        platform(messages=[message_answer("m1", email=USAGER)], state="accepte")
+        fetch_dossier(NUMBER)
+        assert not stored().is_to_answer
+        assert not Dossier.objects.to_answer().exists()
+
+    def test_a_new_address_of_the_platform_is_learnt_at_the_next_fetch(self, platform, settings):
+        platform(messages=[message_answer("m1", email="robot@example.org")])
+        fetch_dossier(NUMBER)
+        assert stored().last_message_author == "autre"
+        settings.DS_SYSTEM_EMAILS = ["robot@example.org"]
+        assert fetch_dossier(NUMBER).changed
+        assert stored().last_message_author == "systeme"
+
+
+class TestWhatJSONDoesNotShow:
+    def test_a_correction_makes_no_version(self, platform):
+        platform()
+        fetch_dossier(NUMBER)
+        platform(dateDerniereCorrectionEnAttente="2026-03-05T00:00:00+01:00")
+        assert not fetch_dossier(NUMBER).changed
+        assert stored().date_derniere_correction_en_attente == datetime(2026, 3, 4, 23, tzinfo=UTC)
+
+    def test_a_deleted_account(self, platform):
+        platform(usager={"id": "<deleted>", "email": USAGER})
+        fetch_dossier(NUMBER)
+        assert stored().usager_account_deleted
 
 
 class TestDeletedMessages:

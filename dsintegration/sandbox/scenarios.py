@@ -81,6 +81,7 @@ def _dossier(
     modification: str | None = None,
     expiration: str | None = None,
     suppression: str | None = None,
+    correction: str | None = None,
     usager_id: str | None = None,
 ) -> dict[str, Any]:
     moments = [_at(depot), _at(construction), _at(instruction), _at(traitement), _at(suppression)]
@@ -98,6 +99,7 @@ def _dossier(
         "dateDerniereModification": _at(modification) or last_moment,
         "dateExpiration": _at(expiration),
         "dateSuppressionParUsager": _at(suppression),
+        "dateDerniereCorrectionEnAttente": _at(correction),
         "usager": {"id": usager_id or _id("User", number), "email": usager},
         "demarche": {
             "id": _id("Procedure", demarche),
