@@ -7,7 +7,7 @@ still has the dossier is a truth of its own, as of `checked_at`.
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -51,11 +51,21 @@ class FetchResult:
     changed: bool
 
 
-def fetch_dossier(number: int, *, client: Client | None = None) -> FetchResult:
+class AnswerNotWanted(Exception):
+    """The answer is not for whoever asked (`wanted`): nothing of it was stored."""
+
+
+def fetch_dossier(
+    number: int,
+    *,
+    client: Client | None = None,
+    wanted: Callable[[DossierPayload], bool] = lambda _: True,
+) -> FetchResult:
     """Fetch one dossier from the platform and store it, with its démarche and its messages.
 
-    Raises DossierNotFound (and marks the stored dossier as absent), the other DSErrors (and notes
-    the failed try), or ImproperlyConfigured. Call it outside any transaction.
+    `wanted` sees the answer before anything is stored: whether it may be, for whoever asks.
+    Raises AnswerNotWanted, DossierNotFound (and marks the stored dossier as absent), the other
+    DSErrors (and notes the failed try), or ImproperlyConfigured. Call it outside any transaction.
     """
     client = client or get_client()
     instance = conf.instance_at(client.url)
@@ -65,6 +75,9 @@ def fetch_dossier(number: int, *, client: Client | None = None) -> FetchResult:
     outcome = "failed"
     try:
         payload = parse_dossier(client.get_dossier(number), number)
+        if not wanted(payload):
+            outcome = "not wanted"
+            raise AnswerNotWanted
         result = _save(payload, instance, sent_at)
         outcome = "created" if result.created else "changed" if result.changed else "unchanged"
     except DSError as err:

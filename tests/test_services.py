@@ -21,7 +21,7 @@ from dsintegration.exceptions import (
 from dsintegration.models import Demarche, Dossier, Message, Platform
 from dsintegration.representation import dossier_as_json
 from dsintegration.sandbox import TOKEN, Reply, Sandbox
-from dsintegration.services import fetch_dossier
+from dsintegration.services import AnswerNotWanted, fetch_dossier
 from tests.factories import DossierFactory, dossier_answer, message_answer
 
 pytestmark = pytest.mark.django_db
@@ -317,6 +317,24 @@ class TestWhatJSONDoesNotShow:
         platform(usager={"id": "<deleted>", "email": USAGER})
         fetch_dossier(NUMBER)
         assert stored().usager_account_deleted
+
+
+class TestWanted:
+    def test_an_answer_for_somebody_else_is_not_stored(self, platform):
+        platform()
+        with pytest.raises(AnswerNotWanted):
+            fetch_dossier(NUMBER, wanted=lambda payload: payload.demarche.number != 7)
+        assert not Dossier.objects.exists()
+        assert not Demarche.objects.exists()
+
+    def test_a_stored_dossier_stays_as_it_is(self, platform):
+        platform()
+        fetch_dossier(NUMBER)
+        before = dossier_as_json(stored())
+        platform(state="accepte")
+        with pytest.raises(AnswerNotWanted):
+            fetch_dossier(NUMBER, wanted=lambda payload: payload.state != "accepte")
+        assert dossier_as_json(stored()) == before
 
 
 class TestDeletedMessages:
