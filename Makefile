@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fetch test test-services check bench lock clean
+.PHONY: help setup fetch run test test-services e2e check bench lock clean
 
 help:  ## what can be done
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -41,11 +41,24 @@ fetch: setup  ## fetch a dossier: make fetch DOSSIER=12345
 	@if [ -z "$$DOSSIER" ]; then echo "Donnez un numéro : make fetch DOSSIER=12345" >&2; exit 2; fi
 	@$(RUN) -m config.demo fetch_dossier "$$DOSSIER"
 
+run: setup  ## the pages on 127.0.0.1:8000, with a demo account
+	@$(RUN) -m config.demo serve
+
 test: $(VENV)/dev  ## the tests
 	@$(RUN) -m pytest -q
 
 test-services: $(VENV)/dev  ## the tests again, on PostgreSQL
 	@.ci/postgresql $(RUN) -m pytest -q
+
+$(VENV)/e2e: requirements/e2e.txt | $(VENV)/dev
+	@echo "Installation des dépendances du navigateur…"
+	@$(RUN) -m pip install --quiet --require-hashes -r $<
+	@touch $@
+
+e2e: $(VENV)/e2e  ## the pages in a real browser (Debian's chromium, installed if it is not there)
+	@command -v chromium >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -qq --no-install-recommends chromium fonts-dejavu >/dev/null; }
+	@$(RUN) -m pytest -q --override-ini='addopts=--strict-markers --allow-hosts=127.0.0.1,::1,localhost' tests/e2e
 
 check: $(VENV)/dev  ## format, lint, types, migrations, settings
 	@$(RUN) -m ruff format --check .

@@ -1,9 +1,12 @@
-"""A command on a prepared database: `python -m config.demo fetch_dossier 12345`.
+"""The project on a prepared database, for a first try: `python -m config.demo COMMAND`.
 
-The platform answers if a token is set, in the environment or in .env; otherwise the sandbox does.
+`fetch_dossier 12345` fetches, `serve` opens the pages. The platform answers if a token is set, in
+the environment or in .env; otherwise the sandbox does.
 """
 
+import io
 import os
+import secrets
 import sys
 
 from django.core.exceptions import ImproperlyConfigured
@@ -11,29 +14,74 @@ from django.core.exceptions import ImproperlyConfigured
 from config import env
 from manage import SETTINGS_ARE_WRONG, main
 
+ADDRESS = "127.0.0.1:8000"
+ACCOUNT = "demo"
+# Those of the sandbox.
+FIRST_DOSSIERS = range(12345, 12359)
+
+
+def say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def manage(*arguments: str) -> None:
+    sys.argv = ["manage.py", *arguments]
+    main()
+
+
+def choose_platform() -> bool:
+    """Whether the sandbox answers, for want of a token."""
+    env.read_file(env.BASE_DIR / ".env")
+    if env.secret("DS_API_TOKEN"):
+        say(
+            "Plateforme : un jeton neuf se lie au premier réseau qui l'utilise ; si ce n'est pas "
+            "cette machine qui doit s'en servir, arrêtez ici (Ctrl-C)."
+        )
+        return False
+    os.environ["DS_SANDBOX"] = "1"
+    if not env.text("DEBUG"):
+        os.environ["DEBUG"] = "1"
+    say("Bac à sable : DS_API_TOKEN n'est pas rempli (.env), les dossiers sont inventés.")
+    return True
+
+
+def serve(*, sandbox: bool) -> None:
+    """The pages, with an account made for the occasion. Never in production."""
+    if not env.boolean("DEBUG"):
+        raise ImproperlyConfigured(
+            "« make run » est une démonstration, avec un compte qui peut tout : mettez DEBUG=1 "
+            "dans .env, ou servez le projet avec gunicorn."
+        )
+    from django.contrib.auth import get_user_model
+    from django.core.management import call_command
+
+    from dsintegration.services import fetch_dossier
+
+    call_command("setup_groups", stdout=io.StringIO())
+    for number in FIRST_DOSSIERS if sandbox else ():
+        fetch_dossier(number)
+    account, _ = get_user_model().objects.get_or_create(username=ACCOUNT)
+    password = secrets.token_urlsafe(9)
+    account.is_staff = account.is_superuser = True
+    account.set_password(password)
+    account.save()
+    say(
+        f"Administration : http://{ADDRESS}/admin/   compte : {ACCOUNT}   mot de passe : {password}"
+    )
+    manage("runserver", "--noreload", ADDRESS)
+
 
 def run(*arguments: str) -> None:
     try:
-        env.read_file(env.BASE_DIR / ".env")
-        has_token = bool(env.secret("DS_API_TOKEN"))
+        sandbox = choose_platform()
+        manage("migrate", "--verbosity=0")
+        if arguments == ("serve",):
+            serve(sandbox=sandbox)
+        else:
+            manage(*arguments)
     except ImproperlyConfigured as err:
-        print(err, file=sys.stderr)  # noqa: T201
+        say(str(err))
         sys.exit(SETTINGS_ARE_WRONG)
-    if has_token:
-        print(  # noqa: T201
-            "Plateforme : un jeton neuf se lie au premier réseau qui l'utilise ; si ce n'est pas "
-            "cette machine qui doit s'en servir, arrêtez ici (Ctrl-C).",
-            file=sys.stderr,
-        )
-    else:
-        os.environ |= {"DS_SANDBOX": "1", "DEBUG": "1"}
-        print(  # noqa: T201
-            "Bac à sable : DS_API_TOKEN n'est pas rempli (.env), les dossiers sont inventés.",
-            file=sys.stderr,
-        )
-    for argv in (["migrate", "--verbosity=0"], list(arguments)):
-        sys.argv = ["manage.py", *argv]
-        main()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,83 @@
+"""Démarches: how many dossiers each has, and whether the usager's page hides their decision."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from dsintegration.admin.mirror import MirrorAdmin
+from dsintegration.models import Demarche, Dossier
+from dsintegration.summary import summary
+
+
+class CountedChangeList(ChangeList):
+    """Each démarche with its `counts` by état, out of the summary: no count of its own."""
+
+    as_of: datetime
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        counted = summary()
+        self.as_of = counted.as_of
+        for demarche in self.result_list:
+            demarche.counts = counted.demarches.get(demarche.pk, Counter())
+
+
+def _count_of(state: Dossier.State) -> Callable[[Any], str]:
+    @admin.display(description=state.label)
+    def cell(demarche: Any) -> str:
+        return intcomma(demarche.counts[state.value])
+
+    return cell
+
+
+@admin.register(Demarche)
+class DemarcheAdmin(MirrorAdmin):
+    list_display = (
+        "number",
+        "title",
+        *map(_count_of, Dossier.State),
+        "dossiers",
+        "decision_hidden",
+    )
+    list_display_links = ("number", "title")
+    ordering = ("title", "number")
+    search_fields = ("title", "=number")
+    search_help_text = "Numéro, ou mots du titre"
+    fields = ("number", "title", "fetched_at", "decision_hidden")
+    readonly_fields = ("number", "title", "fetched_at")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(request, {"title": "Démarches"} | (extra_context or {}))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return CountedChangeList
+
+    @admin.display(description="Total")
+    def dossiers(self, demarche: Any) -> SafeString:
+        link = reverse("admin:dsintegration_dossier_changelist")
+        return format_html(
+            '<a href="{}?demarche__id__exact={}">{}</a>',
+            link,
+            demarche.pk,
+            intcomma(demarche.counts.total()),
+        )
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """For the one box that is ours; everything else is shown, not edited."""
+        return request.user.has_perm("dsintegration.change_demarche")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """The box alone: a title may have come from the platform meanwhile."""
+        obj.save(update_fields=["decision_hidden"])

@@ -1,0 +1,58 @@
+"""The list of dossiers as a file for a spreadsheet. Texts of messages stay here."""
+
+from typing import Any
+
+from django.utils import timezone
+from import_export import fields, resources, widgets
+from import_export.formats.base_formats import CSV, ODS, XLSX
+
+FORMATS = [XLSX, ODS, CSV]
+# What a spreadsheet takes for the beginning of a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+class _Moment(widgets.Widget):
+    """A moment of Paris, without its offset, which no spreadsheet understands."""
+
+    def render(self, value: Any, obj: Any = None, **kwargs: Any) -> Any:
+        if value is None:
+            return ""
+        naive = timezone.localtime(value).replace(tzinfo=None, microsecond=0)
+        return naive if kwargs.get("force_native_type") else f"{naive:%Y-%m-%d %H:%M:%S}"
+
+
+def _column(attribute: str, title: str, widget: widgets.Widget | None = None) -> fields.Field:
+    return fields.Field(attribute=attribute, column_name=title, widget=widget)
+
+
+class DossierResource(resources.Resource):
+    number = _column("number", "Numéro", widgets.IntegerWidget())
+    state = _column("get_state_display", "État")
+    demarche_number = _column("demarche__number", "N° de la démarche", widgets.IntegerWidget())
+    demarche_title = _column("demarche__title", "Démarche")
+    usager_email = _column("usager_email", "Adresse de l'usager")
+    date_depot = _column("date_depot", "Déposé le", _Moment())
+    date_passage_en_construction = _column(
+        "date_passage_en_construction", "En construction depuis le", _Moment()
+    )
+    date_passage_en_instruction = _column(
+        "date_passage_en_instruction", "En instruction depuis le", _Moment()
+    )
+    date_traitement = _column("date_traitement", "Dernière décision le", _Moment())
+    date_derniere_modification = _column("date_derniere_modification", "Modifié le", _Moment())
+    date_expiration = _column("date_expiration", "Expire le", _Moment())
+    messages_count = _column("messages_count", "Messages", widgets.IntegerWidget())
+    last_message_at = _column("last_message_at", "Dernier message le", _Moment())
+    last_message_author = _column("get_last_message_author_display", "Dernier message de")
+    fetched_at = _column("fetched_at", "Récupéré le", _Moment())
+    absent_since = _column("absent_since", "Absent de la plateforme depuis le", _Moment())
+    url = _column("url", "Lien")
+
+    @classmethod
+    def get_display_name(cls) -> str:
+        return "Dossiers"
+
+    def export_field(self, field: fields.Field, instance: Any, **kwargs: Any) -> Any:
+        """The cell; one that would be run as a formula begins with an apostrophe."""
+        cell = super().export_field(field, instance, **kwargs)
+        return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell

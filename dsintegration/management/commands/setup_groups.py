@@ -1,0 +1,33 @@
+"""`manage.py setup_groups`: the groups that go with our rights."""
+
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission
+
+from dsintegration.management.base import DossierCommand
+
+READ = ["view_dossier", "view_message", "view_demarche"]
+GROUPS = {
+    "Agents (lecture)": READ,
+    "Agents (récupération)": [*READ, "fetch_dossier"],
+    "Agents (export)": [*READ, "export_dossier"],
+    "Responsables": [*READ, "change_demarche"],
+}
+
+
+class Command(DossierCommand):
+    help = (
+        "Crée les groupes d'agents avec leurs droits, ou rend à chacun ceux qui lui manquent. "
+        "Ce qui leur a été ajouté à la main reste."
+    )
+
+    def handle(self, **_: Any) -> None:
+        for name, codenames in GROUPS.items():
+            group, created = Group.objects.get_or_create(name=name)
+            rights = Permission.objects.filter(
+                content_type__app_label="dsintegration", codename__in=codenames
+            )
+            missing = rights.exclude(group=group)
+            outcome = "créé" if created else "complété" if missing else "inchangé"
+            group.permissions.add(*missing)
+            self.stdout.write(f"{name} : {outcome}")

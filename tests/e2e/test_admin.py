@@ -1,0 +1,96 @@
+"""An agent's day, in a browser."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.core.cache import cache
+from django.core.management import call_command
+from playwright.sync_api import expect
+
+from dsintegration.models import Dossier
+from dsintegration.services import fetch_dossier
+from tests.e2e.conftest import SERIOUS
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def agent(sandbox, page):
+    """Somebody who may read and fetch, and has come in."""
+    cache.clear()
+    call_command("setup_groups", verbosity=0)
+    user = get_user_model().objects.create_user("agent", password="correct horse", is_staff=True)
+    user.groups.set(Group.objects.all())
+    page.goto("/admin/")
+    page.get_by_label("Nom d’utilisateur").fill("agent")
+    page.get_by_label("Mot de passe").fill("correct horse")
+    page.get_by_role("button", name="Connexion").click()
+    return user
+
+
+def test_the_way_of_an_agent(agent, sandbox, page, audit, picture):
+    assert audit(page, SERIOUS) == []
+    page.get_by_role("link", name="récupérez le premier par son numéro").click()
+    assert audit(page, SERIOUS) == []
+    page.get_by_label("Numéros de dossier").fill("n° 12 345")
+    page.get_by_role("button", name="Récupérer").click()
+
+    page.get_by_role("heading", name="Dossier n° 12345").wait_for()
+    expect(page.get_by_text("Il manque le budget prévisionnel signé")).to_be_visible()
+    assert audit(page, SERIOUS) == []
+    picture(page, "dossier", full_page=True)
+
+    sandbox.dossiers[12345] = sandbox.dossiers[12345] | {"state": "accepte"}
+    page.get_by_role("button", name="Actualiser").click()
+    expect(page.get_by_text(": mis à jour.")).to_be_visible()
+    expect(page.locator(".ds-etat").get_by_text("Accepté")).to_be_visible()
+
+
+def test_lists(agent, sandbox, page, audit, picture):
+    for number in sandbox.dossiers:
+        fetch_dossier(number)
+    Dossier.objects.filter(number=12346).update(absent_since="2026-11-20T10:00:00Z")
+    page.goto("/admin/dsintegration/dossier/")
+    expect(page.get_by_role("link", name="12354")).to_be_visible()
+    assert audit(page, SERIOUS) == []
+    picture(page, "liste")
+    page.get_by_role("link", name="À répondre").click()
+    expect(page.get_by_role("link", name="12347")).to_be_visible()
+    expect(page.get_by_role("link", name="12345")).to_have_count(0)
+
+    cache.clear()
+    page.goto("/admin/")
+    expect(page.get_by_text("à répondre").first).to_be_visible()
+    assert audit(page, SERIOUS) == []
+    picture(page, "accueil", full_page=True)
+    for path in ("demarche/", "dossier/export/", "dossier/fetch/"):
+        page.goto(f"/admin/dsintegration/{path}")
+        assert audit(page, SERIOUS) == []
+
+
+def test_refresh_of_a_selection(agent, sandbox, page):
+    for number in (12345, 12346):
+        fetch_dossier(number)
+    page.goto("/admin/dsintegration/dossier/")
+    page.get_by_label("Sélectionner tous les objets").check()
+    page.locator("select[name=action]").select_option(label="Actualiser les dossiers sélectionnés")
+    page.get_by_role("button", name="Envoyer").click()
+    expect(page.get_by_text("Dossier n° 12346 : inchangé.")).to_be_visible()
+
+
+def test_hostile_texts_do_nothing(agent, sandbox, page):
+    fetch_dossier(12354)
+    dossier = Dossier.objects.get()
+    dossier.demarche.title = "<script>document.title='pwned'</script>"
+    dossier.demarche.save()
+    page.goto(f"/admin/dsintegration/dossier/{dossier.pk}/change/")
+    expect(page.get_by_text("<script>alert('ici')</script>")).to_be_visible()
+    assert "pwned" not in page.title()
+
+
+def test_keyboard_alone(agent, page):
+    page.goto("/admin/dsintegration/dossier/fetch/")
+    page.keyboard.type("12345")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Dossier n° 12345").wait_for()
