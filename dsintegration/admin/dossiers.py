@@ -58,7 +58,6 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
     formats = FORMATS
     export_form_class = ExportForm
     export_template_name = "admin/dsintegration/dossier/export.html"
-    to_encoding = "utf-8-sig"  # without the mark, Excel reads a CSV as latin-1
 
     # The list
 
@@ -200,10 +199,10 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
     def refresh_selected(self, request: HttpRequest, queryset: models.QuerySet[Dossier]) -> None:
         """The stalest first, so that the same action again goes on where this one ended."""
         stalest = queryset.order_by("checked_at", "pk").values_list("number", flat=True)
-        numbers = list(stalest[: fetch.MAX_NUMBERS + 1])
+        numbers = list(stalest[: CappedPaginator.CAP + 1])
         batch = self._fetch(request, numbers[: fetch.MAX_NUMBERS])
-        if left := len(batch.left):
-            more = "plus de " if len(numbers) > fetch.MAX_NUMBERS else ""
+        if left := len(numbers) - len(batch.results) - len(batch.failures):
+            more = "plus de " if len(numbers) > CappedPaginator.CAP else ""
             messages.warning(
                 request,
                 f"Il en reste {more}{left} : relancez l'action, elle reprendra par eux.",
@@ -247,5 +246,4 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
             action_flag=CHANGE,
             change_message=f"Export {file_format.get_extension()}, filtres : {filters}"[:1000],
         )
-        response["Cache-Control"] = "no-store"
         return response

@@ -4,9 +4,17 @@ from typing import Any
 
 from django.utils import timezone
 from import_export import fields, resources, widgets
-from import_export.formats.base_formats import CSV, ODS, XLSX
+from import_export.formats import base_formats
 
-FORMATS = [XLSX, ODS, CSV]
+
+class MarkedCSV(base_formats.CSV):
+    """A CSV that says it is UTF-8: without the mark, Excel reads it as latin-1."""
+
+    def export_data(self, dataset: Any, **kwargs: Any) -> str:
+        return f"\ufeff{super().export_data(dataset, **kwargs)}"
+
+
+FORMATS = [base_formats.XLSX, base_formats.ODS, MarkedCSV]
 # What a spreadsheet takes for the beginning of a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 

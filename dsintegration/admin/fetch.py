@@ -47,7 +47,7 @@ class FetchForm(forms.Form):
         faults = []
         for item in filter(str.strip, re.split(r"[,;\r\n]+", self.cleaned_data["numbers"])):
             try:
-                numbers[parse_number(item)] = None
+                numbers[parse_number(item.strip())] = None
             except InvalidNumber as err:
                 faults.append(str(err))
         if faults:
