@@ -69,6 +69,7 @@ check: $(VENV)/dev  ## format, lint, types, migrations, settings
 
 bench: $(VENV)/dev  ## speed, as ratios measured side by side
 	@$(RUN) -m bench
+	@.ci/postgresql $(RUN) -m bench.admin
 
 lock: $(VENV)/dev  ## pin requirements/*.in to *.txt, with hashes
 	@for name in base prod dev e2e; do \

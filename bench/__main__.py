@@ -1,14 +1,14 @@
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+
+from bench.clock import compare
 
 COUNTS = [0, 10, 1000]
 TURNS = 300
@@ -25,20 +25,6 @@ def stub() -> Iterator[str]:
             yield f"http://127.0.0.1:{process.stdout.readline().strip()}/api/v2/graphql"
         finally:
             process.terminate()
-
-
-def seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def compare(ours: Callable[[], object], theirs: Callable[[], object], turns: int) -> str:
-    """Our median over theirs, measured in turn so that the machine's moods touch both."""
-    ours(), theirs()
-    pairs = [(seconds(ours), seconds(theirs)) for _ in range(turns)]
-    mine, other = (statistics.median(side) for side in zip(*pairs, strict=True))
-    return f"{mine / other:5.2f}   ({mine * 1000:.2f} ms over {other * 1000:.2f} ms)"
 
 
 def number(kind: int, rank: int) -> int:

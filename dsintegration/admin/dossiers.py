@@ -16,10 +16,9 @@ from django.utils.decorators import method_decorator
 from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_POST
 from import_export.admin import ExportMixin
-from import_export.forms import ExportForm
 
 from dsintegration.admin import fetch
-from dsintegration.admin.export import FORMATS, DossierResource
+from dsintegration.admin.export import FORMATS, DossierResource, FormatForm
 from dsintegration.admin.filters import DepositFilter, SituationFilter, search
 from dsintegration.admin.mirror import CappedPaginator, MirrorAdmin, is_about_a_person
 from dsintegration.models import Dossier, DossierQuerySet
@@ -35,7 +34,7 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
         "number",
         "etat",
         "title",
-        "usager_email",
+        "usager",
         "last_message",
         "depot",
         "modification",
@@ -56,7 +55,7 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
     # Export, by django-import-export
     resource_classes = (DossierResource,)
     formats = FORMATS
-    export_form_class = ExportForm
+    export_form_class = FormatForm
     export_template_name = "admin/dsintegration/dossier/export.html"
 
     # The list
@@ -76,6 +75,10 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
             "", '<br><span class="ds-mark">{}</span>', ((mark,) for mark, on in marks.items() if on)
         )
         return state_badge(dossier) + shown
+
+    @admin.display(description="usager")
+    def usager(self, dossier: Dossier) -> str:
+        return dossier.usager_email
 
     @admin.display(description="déposé le", ordering="date_depot")
     def depot(self, dossier: Dossier) -> str:

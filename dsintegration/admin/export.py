@@ -5,6 +5,7 @@ from typing import Any
 from django.utils import timezone
 from import_export import fields, resources, widgets
 from import_export.formats import base_formats
+from import_export.forms import ExportForm
 
 
 class MarkedCSV(base_formats.CSV):
@@ -31,6 +32,15 @@ class _Moment(widgets.Widget):
 
 def _column(attribute: str, title: str, widget: widgets.Widget | None = None) -> fields.Field:
     return fields.Field(attribute=attribute, column_name=title, widget=widget)
+
+
+class FormatForm(ExportForm):
+    """Which format; the first one unless another is chosen."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        formats = self.fields["format"]
+        formats.choices = [choice for choice in formats.choices if choice[0] != ""]
 
 
 class DossierResource(resources.Resource):

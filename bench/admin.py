@@ -1,0 +1,102 @@
+"""The admin's pages at 1,000,000 dossiers over the same at 1,000, in PostgreSQL."""
+
+import io
+import os
+import statistics
+
+from bench.clock import seconds
+from bench.million import fill
+
+SIZES = {"small": 1_000, "large": 1_000_000}
+TURNS = 25
+AT_MOST, STATEMENTS = 3, 12
+PAGES = {
+    "list": "/admin/dsintegration/dossier/",
+    "list by deposit": "/admin/dsintegration/dossier/?o=6",
+    "list of an état": "/admin/dsintegration/dossier/?state__exact=accepte",
+    "list to answer": "/admin/dsintegration/dossier/?situation=a_repondre",
+    "list of a démarche": "/admin/dsintegration/dossier/?demarche__id__exact={demarche}",
+    "list of a month": "/admin/dsintegration/dossier/?depot=mois",
+    "search by number": "/admin/dsintegration/dossier/?q=750",
+    "search by address": "/admin/dsintegration/dossier/?q=usager100@example.org",
+    "search by title": "/admin/dsintegration/dossier/?q=aide",
+    "one dossier": "/admin/dsintegration/dossier/{dossier}/change/",
+    "dashboard": "/admin/",
+    "démarches": "/admin/dsintegration/demarche/",
+}
+
+
+def main() -> None:
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "ALLOWED_HOSTS": "testserver",
+        "DS_API_TOKEN": "a" * 84,
+        "SECRET_KEY": "for the bench only",
+        "DS_SANDBOX": "",
+        "DEBUG": "1",  # static files by their own names; nothing else of it shows in a ratio
+    }
+    import django
+
+    django.setup()
+    from django.conf import settings
+    from django.contrib.auth.models import Group, User
+    from django.core.cache import cache
+    from django.core.management import call_command
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    from dsintegration.summary import count
+
+    settings.DEBUG = False  # its log of statements grows without end
+    settings.WHITENOISE_AUTOREFRESH = True
+
+    def use(schema: str) -> None:
+        """Both sizes lie in one database, so that pages are measured in turn."""
+        cache.key_prefix = schema
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET search_path TO {schema}")
+
+    clients = {}
+    for schema, size in SIZES.items():
+        with connection.cursor() as cursor:
+            cursor.execute(f"CREATE SCHEMA {schema}")
+        use(schema)
+        call_command("migrate", verbosity=0)
+        call_command("setup_groups", stdout=io.StringIO())
+        agent = User.objects.create_user("agent", is_staff=True)
+        agent.groups.set(Group.objects.all())
+        fill(1, size)
+        clients[schema] = Client()
+        clients[schema].force_login(agent)
+    with connection.cursor() as cursor:
+        # Of the démarche that has a third of all.
+        cursor.execute("SELECT id, demarche_id FROM dsintegration_dossier WHERE number = 750")
+        dossier, demarche = cursor.fetchone()
+
+    print(f"Admin pages at {SIZES['large']:,} dossiers over {SIZES['small']:,} (PostgreSQL)")
+    for name, page in PAGES.items():
+        url = page.format(dossier=dossier, demarche=demarche)
+        times: dict[str, list[float]] = {schema: [] for schema in SIZES}
+        statements = {}
+        for turn in range(TURNS + 1):
+            for schema, client in clients.items():
+                use(schema)
+                with CaptureQueriesContext(connection) as captured:
+                    times[schema].append(seconds(lambda u=url, c=client: c.get(u)))
+                    statements[schema] = len(captured)
+                if turn == 0:
+                    times[schema].clear()
+        few, many = (statistics.median(times[schema]) for schema in SIZES)
+        print(
+            f"    {name:20} {many / few:5.2f}   ({many * 1000:.0f} ms over {few * 1000:.0f} ms)"
+            f"   at most {AT_MOST};   statements {statements['large']} over {statements['small']}"
+            f"   at most {STATEMENTS}"
+        )
+    print(
+        f"    the summary itself takes {seconds(count) * 1000:.0f} ms, every five minutes at most"
+    )
+
+
+if __name__ == "__main__":
+    main()
