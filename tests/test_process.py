@@ -2,13 +2,16 @@
 
 import os
 import pty
+import re
 import shutil
+import socket
 import subprocess
 import sys
 import termios
 from pathlib import Path
 
 import pytest
+import requests
 
 PROJECT = Path(__file__).resolve().parent.parent
 LONE = {"SECRET_KEY": "for the tests only", "PATH": os.environ["PATH"]}
@@ -210,6 +213,39 @@ class TestDemo:
         run = demo("fetch_dossier", "12345")
         assert run.returncode == 7
         assert run.stderr == (".env, ligne 1 : écrivez NOM=valeur, sans blanc autour du signe =.\n")
+
+    @pytest.mark.parametrize("env", [{"DEBUG": "0"}, {"DS_API_TOKEN": "a" * 84}])
+    def test_pages_are_not_served_in_production(self, demo, tmp_path, env):
+        run = demo("serve", **env)
+        assert run.returncode == 7
+        assert "DEBUG=1" in run.stderr
+        assert "mot de passe" not in run.stderr
+
+    def test_pages(self, demo, tmp_path):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        demo_file = tmp_path / "config" / "demo.py"
+        demo_file.write_text(demo_file.read_text().replace("127.0.0.1:8000", f"127.0.0.1:{port}"))
+        shutil.copytree(PROJECT / "templates", tmp_path / "templates")
+        with subprocess.Popen(
+            [sys.executable, "-m", "config.demo", "serve"],
+            env=LONE | {"PYTHONUNBUFFERED": "1"},
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+        ) as server:
+            said = [server.stdout.readline() for _ in range(2)]
+            password = re.search(r"compte : demo   mot de passe : (\S+)", said[1])[1]
+            assert any("Quit the server" in line for line in server.stdout)
+            login = f"http://127.0.0.1:{port}/admin/login/"
+            session = requests.Session()
+            session.get(login)
+            form = {"username": "demo", "password": password, "next": "/admin/"}
+            form["csrfmiddlewaretoken"] = session.cookies["csrftoken"]
+            page = session.post(login, data=form).text
+            server.terminate()
+        assert "14</strong> dossiers" in page
 
     @pytest.mark.parametrize(("number", "status"), [("404", 3), ("abc", 2), ("50301", 5)])
     def test_statuses_come_through(self, demo, number, status):

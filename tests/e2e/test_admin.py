@@ -88,6 +88,11 @@ def test_hostile_texts_do_nothing(agent, sandbox, page):
     assert "pwned" not in page.title()
 
 
+def test_doors(sandbox, page, audit):
+    page.goto("/admin/login/")
+    assert audit(page, SERIOUS) == []
+
+
 def test_keyboard_alone(agent, page):
     page.goto("/admin/dsintegration/dossier/fetch/")
     page.keyboard.type("12345")
