@@ -74,7 +74,7 @@ def serve(*, sandbox: bool) -> None:
 def run(*arguments: str) -> None:
     try:
         sandbox = choose_platform()
-        manage("migrate", "--verbosity=0")
+        manage("migrate", "--verbosity=0", "--skip-checks")
         if arguments == ("serve",):
             serve(sandbox=sandbox)
         else:

@@ -21,7 +21,13 @@ FALSE = {"0", "false", "no", "off", "non"}
 
 def read_file(path: Path) -> None:
     """Add to the environment what a .env file says and the environment does not."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    except (OSError, UnicodeDecodeError) as err:
+        raise ImproperlyConfigured(
+            f"{path.name} ne peut pas être lu ({type(err).__name__}) : il doit être un texte en "
+            "UTF-8, que ce compte peut lire."
+        ) from err
     for place, line in enumerate(lines, start=1):
         # The library would pass over such a line, and log it with the secret that it may hold.
         if line.strip() and not re.match(r"#|(export )?[A-Za-z_0-9]+=", line):

@@ -4,7 +4,6 @@ An Error is a value that can never work. A missing token is a Warning: an Error 
 `migrate`, and so the first installation.
 """
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -18,25 +17,17 @@ from dsintegration import conf
 NOTICE = timedelta(days=30)
 HINT = "La liste des réglages est dans .env.example."
 
-READERS: dict[str, Callable[[], Any]] = {
-    "dsintegration.E001": conf.api_url,
-    "dsintegration.E002": conf.api_token_expires,
-    "dsintegration.E003": conf.timeouts,
-    "dsintegration.E004": conf.site_url,
-    "dsintegration.E005": conf.system_emails,
-}
-
 
 def check_settings(**_: Any) -> list[CheckMessage]:
     if conf.sandbox():
         return []
     errors: dict[str, CheckMessage] = {}
-    for id, reader in READERS.items():
+    for rank, reader in enumerate(conf.READERS, start=2):
         try:
             reader()
         except ImproperlyConfigured as err:
             # One setting may stop two readers: it is said once.
-            errors.setdefault(str(err), Error(str(err), hint=HINT, id=id))
+            errors.setdefault(str(err), Error(str(err), hint=HINT, id=f"dsintegration.E{rank:03}"))
     return [*errors.values(), *_check_token(), *([] if errors else _check_expiry())]
 
 
@@ -52,7 +43,7 @@ def _check_token() -> list[CheckMessage]:
     try:
         is_usual = conf.api_token_is_usual()
     except ImproperlyConfigured as err:
-        return [Error(str(err), hint=HINT, id="dsintegration.E006")]
+        return [Error(str(err), hint=HINT, id="dsintegration.E001")]
     if not is_usual:
         return [
             Warning(

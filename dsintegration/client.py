@@ -10,6 +10,7 @@ import re
 import ssl
 import threading
 import time
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
@@ -17,9 +18,12 @@ from typing import Any
 import gql
 import requests
 from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 from gql.client import SyncClientSession
 from gql.transport.exceptions import TransportConnectionFailed, TransportError
 from tenacity import RetryCallState, Retrying, retry_if_exception
+from urllib3.exceptions import ReadTimeoutError
 
 from dsintegration import __version__, conf
 from dsintegration.exceptions import (
@@ -78,6 +82,7 @@ class Client:
         self._budget = budget
         self._local = threading.local()
 
+    @sensitive_variables()
     def get_dossier(self, number: int) -> dict[str, Any]:
         """The dossier as the platform gives it (type `Dossier`), not validated.
 
@@ -95,6 +100,11 @@ class Client:
             )
         return dossier
 
+    @property
+    def sent_at(self) -> datetime | None:
+        """When this thread's last call sent its last try: what an answer is as new as."""
+        return getattr(self._local, "sent_at", None)
+
     def close(self) -> None:
         """Close the connection of this thread; the next call opens another one."""
         if session := self._local.__dict__.pop("session", None):
@@ -109,6 +119,7 @@ class Client:
             sleep=lambda seconds: pause(seconds),
             reraise=True,
         )
+        self._local.sent_at = None
         with deadline(self._budget):
             return attempts(self._execute_once, document)
 
@@ -116,15 +127,20 @@ class Client:
         session = self._session()
         transport: BoundedTransport = session.transport
         transport.forget_last_answer()
+        self._local.sent_at = timezone.now()
         try:
             result = session.execute(document, get_execution_result=True)
         except TransportConnectionFailed as err:
-            raise _network_failure(err) from err
+            # Frames below hold the header with the token: nothing of them is chained.
+            raise _network_failure(err) from None
         except (TransportError, AssertionError, TypeError, AttributeError):
             # gql's own words repeat the answer: neither shown nor chained.
             raise _answer_failure(transport) from None
         response = transport.last_response
-        if response is None or response.status_code != 200 or not isinstance(result.data, dict):
+        errors = (transport.last_body or {}).get("errors")
+        if response is None or response.status_code != 200 or errors not in (None, []):
+            raise _answer_failure(transport)
+        if not isinstance(result.data, dict):
             raise _answer_failure(transport)
         return result.data
 
@@ -144,8 +160,11 @@ def get_client(*, web: bool = False) -> Client:
 
     `web`: somebody waits for the page, so a call ends after 10 s at most (several calls together,
     in a `deadline` of their own).
-    Raises ImproperlyConfigured.
+    Raises ImproperlyConfigured, for any of our settings: one that the display of a dossier would
+    stumble over is refused before the platform is asked.
     """
+    for reader in conf.READERS:
+        reader()
     connect, read = conf.timeouts()
     if web:
         connect, read = min(connect, WEB_BUDGET), min(read, WEB_BUDGET)
@@ -181,6 +200,8 @@ def _seconds_to_wait(state: RetryCallState) -> float:
 
 # Translation
 
+_SECONDS = re.compile(r"[0-9]{1,10}")
+
 
 def _network_failure(err: TransportConnectionFailed) -> DSError:
     """No answer came, or only a part of one."""
@@ -190,7 +211,10 @@ def _network_failure(err: TransportConnectionFailed) -> DSError:
         return DSInvalidResponse(Reason.TOO_LARGE, detail=detail)
     if isinstance(cause, requests.exceptions.ContentDecodingError | UnicodeDecodeError):
         return DSInvalidResponse(Reason.UNEXPECTED, detail=detail)
-    if isinstance(cause, requests.Timeout) or seconds_left() == 0:
+    # A body that stalls comes as a ConnectionError around it.
+    inner = cause.args[0] if isinstance(cause, requests.ConnectionError) and cause.args else None
+    is_timeout = isinstance(cause, requests.Timeout) or isinstance(inner, ReadTimeoutError)
+    if is_timeout or seconds_left() == 0:
         return DSUnavailable(Reason.TIMEOUT, detail=detail)
     if isinstance(cause, requests.exceptions.SSLError) and _has_bad_certificate(cause):
         return DSInvalidResponse(Reason.CERTIFICATE, detail=detail)
@@ -228,8 +252,10 @@ def _answer_failure(transport: BoundedTransport) -> DSError:
             reason = Reason.GATEWAY
         case 401 if codes == {"unauthorized"}:
             return DSAccessDenied(Reason.TOKEN_EXPIRED, http_status=status)
-        case 401 | 403:
+        case 403 if codes == {"forbidden"}:
             return DSAccessDenied(Reason.TOKEN_REFUSED, http_status=status)
+        case 401 | 403 | 407:
+            return DSInvalidResponse(Reason.BLOCKED, http_status=status)
         case _ if 300 <= status < 400:
             return DSInvalidResponse(Reason.REDIRECT, http_status=status)
         case 400 | 413 | 422 if codes:
@@ -263,7 +289,7 @@ def _query_failure(body: dict[str, Any] | None, codes: set[str]) -> DSError:
 def _is_about_the_dossier(body: dict[str, Any]) -> bool:
     """Whether what was not found is the dossier itself, and nothing came beside the error."""
     paths = [error.get("path") for error in body["errors"]]
-    return body.get("data") is None and all(path in (None, ["dossier"]) for path in paths)
+    return body.get("data", "") is None and all(path == ["dossier"] for path in paths)
 
 
 def _codes(body: dict[str, Any] | None) -> set[str]:
@@ -288,12 +314,12 @@ def _retry_after(response: requests.Response) -> float | None:
     """
     now = _moment(response.headers.get("Date")) or time.time()
     if (asked := response.headers.get("Retry-After")) is not None:
-        if asked.strip().isdigit():
+        if _SECONDS.fullmatch(asked.strip()):
             return float(asked)
         moment = _moment(asked)
         return None if moment is None else max(0.0, moment - now)
     reset = response.headers.get("RateLimit-Reset", "").strip()
-    if not reset.isdigit():
+    if not _SECONDS.fullmatch(reset):
         return None
     is_a_moment = float(reset) > 1_000_000_000
     return max(0.0, float(reset) - now) if is_a_moment else float(reset)

@@ -5,7 +5,6 @@ French sentence that names the setting and never repeats a token.
 """
 
 import ipaddress
-import math
 import re
 from collections.abc import Callable
 from datetime import date
@@ -124,8 +123,8 @@ def timeouts() -> tuple[float, float]:
 
 def _seconds(name: str, default: float) -> float:
     value = getattr(settings, name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ImproperlyConfigured(f"{name} doit être un nombre de secondes supérieur à 0.")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 3600:
+        raise ImproperlyConfigured(f"{name} doit être un nombre de secondes, de 0 à 3600.")
     return value
 
 
@@ -156,6 +155,7 @@ def sandbox() -> bool:
     return bool(getattr(settings, "DS_SANDBOX", False))
 
 
+# In the order of their system checks, dsintegration.E002 and on: add at the end.
 READERS: tuple[Callable[[], Any], ...] = (
     api_url,
     api_token_expires,

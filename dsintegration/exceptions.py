@@ -30,6 +30,7 @@ class Reason(StrEnum):
     CERTIFICATE = "certificate"
     REDIRECT = "redirect"
     NOT_THE_API = "not_the_api"
+    BLOCKED = "blocked"
     QUERY_REFUSED = "query_refused"
     TOO_LARGE = "too_large"
     UNEXPECTED = "unexpected"
@@ -168,6 +169,10 @@ class DSInvalidResponse(DSError):
         ),
         Reason.NOT_THE_API: (
             "l'adresse n'est pas celle de l'API GraphQL de la plateforme ; vérifiez DS_API_URL."
+        ),
+        Reason.BLOCKED: (
+            "un intermédiaire (proxy ou pare-feu) refuse la demande avant la plateforme ; voyez "
+            "avec votre réseau, et vérifiez DS_API_URL."
         ),
         Reason.QUERY_REFUSED: (
             "la plateforme n'accepte pas notre requête : son API a sans doute changé ; mettez "

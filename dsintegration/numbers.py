@@ -7,6 +7,7 @@ MAX_NUMBER = 2**31 - 1
 
 # Blanks: also the no-break ones that French typography and spreadsheets put between thousands.
 _WRITTEN = re.compile(r"\s*(?:n\s*[°º])?\s*([0-9](?:\s*[0-9])*)\s*", re.IGNORECASE)
+_GROUPED = re.compile(r"[0-9]{1,3}( [0-9]{3})+")
 _HEAD = re.compile(r"n\s*[°º]\s*|(?:n\s*[°º]\s*)?[0-9]{1,3}", re.IGNORECASE)
 _THOUSANDS = re.compile(r"[0-9]{3}")
 
@@ -24,7 +25,7 @@ def parse_number(text: str) -> int:
             "par exemple 12345."
         )
     groups = written[1].split()
-    if sum(len(group) > 3 for group in groups) > 1:
+    if len(groups) > 1 and not _GROUPED.fullmatch(" ".join(groups)):
         raise InvalidNumber(
             f"« {shown(text)} » ressemble à plusieurs numéros ; donnez-les séparément."
         )

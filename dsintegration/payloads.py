@@ -8,6 +8,7 @@ places and kinds, never values: they may name people.
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
+from django.views.decorators.debug import sensitive_variables
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
@@ -33,10 +34,9 @@ def _moment(value: Any) -> datetime:
         raise ValueError("not an ISO 8601 date") from None
     if moment.tzinfo is None:
         raise ValueError("no offset")
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("out of range") from None
+    if not 1900 <= moment.year <= 9000:  # beyond, no display could move it to another time zone
+        raise ValueError("out of range")
+    return moment.astimezone(UTC)
 
 
 Text = Annotated[str, BeforeValidator(_storable)]
@@ -104,6 +104,7 @@ class DossierPayload(_Payload):
     messages: list[MessagePayload]
 
 
+@sensitive_variables()
 def parse_dossier(data: dict[str, Any], number: int) -> DossierPayload:
     """The dossier `number` out of what `Client.get_dossier` gives; raises DSInvalidResponse."""
     try:

@@ -13,8 +13,10 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import DatabaseError, transaction
+from django.db.models import Q
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from dsintegration import conf
 from dsintegration.client import Client, get_client
@@ -55,6 +57,7 @@ class AnswerNotWanted(Exception):
     """The answer is not for whoever asked (`wanted`): nothing of it was stored."""
 
 
+@sensitive_variables()
 def fetch_dossier(
     number: int,
     *,
@@ -71,18 +74,21 @@ def fetch_dossier(
     instance = conf.instance_at(client.url)
     if instance not in _recognised:
         _check_instance(Platform.objects.filter(pk=Platform.SINGLETON).first(), instance)
-    sent_at, started = timezone.now(), time.monotonic()
+    before, started = timezone.now(), time.monotonic()
     outcome = "failed"
     try:
         payload = parse_dossier(client.get_dossier(number), number)
         if not wanted(payload):
             outcome = "not wanted"
             raise AnswerNotWanted
-        result = _save(payload, instance, sent_at)
+        result = _save(payload, instance, client.sent_at or before)
         outcome = "created" if result.created else "changed" if result.changed else "unchanged"
     except DSError as err:
         outcome = f"{err.code} {err.reason}"
-        _record_failure(number, err, instance, sent_at)
+        try:
+            _record_failure(number, err, instance, client.sent_at or before)
+        except DatabaseError as trouble:  # it must not hide what the platform did
+            logger.error("failure of %d not noted: %s", number, type(trouble).__name__)  # noqa: TRY400
         raise
     finally:
         logger.info("fetch_dossier %d %s %.3f s", number, outcome, time.monotonic() - started)
@@ -113,6 +119,7 @@ def _lock_platform(instance: str) -> Platform:
     return platform
 
 
+@sensitive_variables()
 def _save(payload: DossierPayload, instance: str, sent_at: datetime) -> FetchResult:
     with transaction.atomic(durable=True):
         platform = _lock_platform(instance)
@@ -284,6 +291,10 @@ def _forget_failure(row: Dossier | Platform, sent_at: datetime) -> tuple[str, ..
     return FAILURE
 
 
+def _not_noted_since(sent_at: datetime) -> Q:
+    return Q(last_error_at=None) | Q(last_error_at__lte=sent_at)
+
+
 def _record_failure(number: int, err: DSError, instance: str, sent_at: datetime) -> None:
     """Note a failed try where it belongs: on its dossier, or on the platform."""
     failure = {
@@ -294,9 +305,16 @@ def _record_failure(number: int, err: DSError, instance: str, sent_at: datetime)
     if isinstance(err, DossierNotFound):
         _mark_absent(number, instance, sent_at)
     elif err.concerns_dossier:
-        Dossier.objects.filter(number=number, checked_at__lte=sent_at).update(**failure)
-    else:
-        Platform.objects.filter(pk=Platform.SINGLETON).update(**failure)
+        dossiers = Dossier.objects.filter(number=number, checked_at__lte=sent_at)
+        dossiers.filter(_not_noted_since(sent_at)).update(**failure)
+    elif not Dossier.objects.filter(fetched_at__gt=sent_at).exists():
+        platform = Platform.objects.filter(_not_noted_since(sent_at), pk=Platform.SINGLETON)
+        platform.update(**failure)
+    if err.concerns_dossier:
+        # The platform answered, and the token is good.
+        Platform.objects.filter(pk=Platform.SINGLETON, last_error_at__lte=sent_at).update(
+            last_error_code="", last_error_reason="", last_error_at=None
+        )
 
 
 def _mark_absent(number: int, instance: str, sent_at: datetime) -> None:

@@ -20,12 +20,18 @@ from urllib.request import getproxies
 
 import requests
 import urllib3
+from django.core.exceptions import ImproperlyConfigured
 from gql.transport.requests import RequestsHTTPTransport
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from requests.utils import should_bypass_proxies
+from requests.utils import select_proxy, should_bypass_proxies
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+)
 from urllib3.util.ssl_ import create_urllib3_context
 
 from dsintegration.conf import is_loopback
@@ -209,6 +215,8 @@ class _BoundedAdapter(HTTPAdapter):
             response.close()
             raise
         finished = self.build_response(response.request, response.raw)
+        # Never followed; requests would parse it all the same, and stumble over a broken one.
+        finished.headers.pop("Location", None)
         body.seek(0)
         finished.raw = body
         return finished
@@ -281,7 +289,12 @@ class BoundedTransport(RequestsHTTPTransport):
 
 def _authorities() -> bool | str:
     """The certificate authorities: requests' own, or those that the environment names."""
-    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        if path := os.environ.get(name):
+            if not os.path.exists(path):  # noqa: PTH110  # a Path refuses NUL, this says False
+                raise ImproperlyConfigured(f"{name} désigne un fichier qui n'existe pas.")
+            return path
+    return True
 
 
 def _proxies_for(url: str) -> dict[str, str]:
@@ -289,4 +302,14 @@ def _proxies_for(url: str) -> dict[str, str]:
     host = urllib3.util.parse_url(url).host or ""
     if is_loopback(host.strip("[]")) or should_bypass_proxies(url, no_proxy=None):
         return {}
-    return {scheme: proxy for scheme, proxy in getproxies().items() if scheme != "no"}
+    proxies = {scheme: proxy for scheme, proxy in getproxies().items() if scheme != "no"}
+    if proxy := select_proxy(url, proxies):
+        try:
+            parts = urllib3.util.parse_url(proxy)
+        except LocationParseError:
+            parts = urllib3.util.Url()
+        if parts.scheme not in {None, "http", "https"} or not parts.host:
+            raise ImproperlyConfigured(
+                "HTTPS_PROXY doit être une adresse comme http://proxy.example.org:3128."
+            )
+    return proxies

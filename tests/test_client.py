@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import ssl
+import sys
 import threading
 import time
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from email.utils import format_datetime
 import pytest
 import trustme
 from django.core.exceptions import ImproperlyConfigured
+from django.views.debug import ExceptionReporter
 
 from dsintegration import __version__
 from dsintegration.client import get_client
@@ -152,8 +154,10 @@ ANSWERS = {
     # The token
     "no or unknown token": (403, failing(error("forbidden")), DSAccessDenied, "token_refused"),
     "expired token": (401, failing(error("unauthorized")), DSAccessDenied, "token_expired"),
-    "403 of a firewall": (403, "<html>Forbidden</html>", DSAccessDenied, "token_refused"),
-    "401 of a proxy": (401, "<html>Who?</html>", DSAccessDenied, "token_refused"),
+    "403 of a firewall": (403, "<html>Forbidden</html>", DSInvalidResponse, "blocked"),
+    "403 of another code": (403, failing(error("weird")), DSInvalidResponse, "blocked"),
+    "401 of a proxy": (401, "<html>Who?</html>", DSInvalidResponse, "blocked"),
+    "407 of a proxy": (407, "<html>Who?</html>", DSInvalidResponse, "blocked"),
     # This dossier
     "no right": (200, failing(error("unauthorized", path=["dossier"])), DSAccessDenied, "no_right"),
     "not found": (200, failing(NOT_FOUND), DossierNotFound, "unknown"),
@@ -168,6 +172,30 @@ ANSWERS = {
     "not_found of something inside": (
         200,
         failing(error("not_found", path=["dossier", "demarche"])),
+        DSInvalidResponse,
+        "unexpected",
+    ),
+    "not_found without a path": (
+        200,
+        failing(error("not_found")),
+        DSInvalidResponse,
+        "unexpected",
+    ),
+    "not_found without data": (
+        200,
+        {"errors": [NOT_FOUND]},
+        DSInvalidResponse,
+        "query_refused",
+    ),
+    "errors an object": (
+        200,
+        {"errors": {}, "data": {"dossier": {"number": NUMBER}}},
+        DSInvalidResponse,
+        "unexpected",
+    ),
+    "errors an empty text beside data": (
+        200,
+        {"errors": "", "data": {"dossier": {"number": NUMBER}}},
         DSInvalidResponse,
         "unexpected",
     ),
@@ -328,6 +356,11 @@ class TestRedirects:
             assert fail(get_client()).reason == Reason.REDIRECT
         assert elsewhere.connections == 0
 
+    @pytest.mark.parametrize("location", ["http://[::1/", "http://\xe9.example.org/", "", "//"])
+    def test_a_broken_one_is_a_redirect_all_the_same(self, sandbox, location):
+        sandbox.replies[NUMBER] = Reply(302, headers={"Location": location})
+        assert fail(get_client()).reason == Reason.REDIRECT
+
 
 class TestRetries:
     @pytest.mark.parametrize("status", [429, 500, 502, 503])
@@ -389,6 +422,9 @@ class TestRetries:
             ),
             ({"RateLimit-Reset": "1772445720"}, 0),
             ({"Retry-After": "soon"}, None),
+            ({"Retry-After": "²"}, None),
+            ({"RateLimit-Reset": "²"}, None),
+            ({"Retry-After": "9" * 400}, None),
             ({"RateLimit-Reset": "soon"}, None),
             ({}, None),
         ],
@@ -516,6 +552,17 @@ class TestDeadline:
         assert err.reason == Reason.TIMEOUT
         assert server.connections == 1
 
+    def test_a_body_that_stalls_is_a_timeout_too(self, make_client):
+        def stall(connection):
+            read_request(connection)
+            connection.sendall(OK + b"Content-Length: 99\r\n\r\n{")
+            connection.recv(1)
+
+        with TCPServer(stall) as server:
+            err = fail(make_client(server.url, timeouts=(5, 0.2), budget=3600))
+        assert err.reason == Reason.TIMEOUT
+        assert server.connections == 1
+
     def test_tls_handshake(self, make_client):
         with TCPServer(
             lambda connection: drip(connection, b"\x16\x03\x03\x40\x00" + b"\x02" * 60_000)
@@ -626,6 +673,19 @@ class TestSettings:
             make_client(url)
         assert "secret" not in str(caught.value)
 
+    @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+    def test_authorities_that_are_not_there(self, make_client, monkeypatch, name):
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+        monkeypatch.setenv(name, "/nowhere/authorities.pem")
+        with pytest.raises(ImproperlyConfigured, match=name):
+            make_client("https://platform.example.org/").get_dossier(NUMBER)
+
+    @pytest.mark.parametrize("proxy", ["::junk", "socks5://localhost:1", "http://"])
+    def test_a_proxy_that_is_none(self, make_client, monkeypatch, proxy):
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        with pytest.raises(ImproperlyConfigured, match="HTTPS_PROXY"):
+            make_client("https://platform.example.org/").get_dossier(NUMBER)
+
     @pytest.mark.parametrize(
         "url", ["http://localhost/", "http://127.0.0.1:80/", "http://[::1]:8/"]
     )
@@ -640,6 +700,17 @@ class TestSettings:
         with pytest.raises(ImproperlyConfigured, match="DS_API_TOKEN") as caught:
             get_client()
         assert len(token) < 3 or token not in str(caught.value)
+
+
+def test_an_error_report_holds_no_token(make_client):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    try:
+        make_client(f"http://127.0.0.1:{port}/").get_dossier(NUMBER)
+    except DSUnavailable:
+        report = ExceptionReporter(None, *sys.exc_info()).get_traceback_html()
+    assert "get_dossier" in report
+    assert TOKEN not in report
 
 
 def test_an_http_date_of_the_past_is_no_wait(sandbox):

@@ -46,6 +46,7 @@ REFUSED = {
     "date without offset": dossier_answer(1, dateDepot="2026-03-02T09:15:41"),
     "date without time": dossier_answer(1, dateDepot="2026-03-02"),
     "date out of range": dossier_answer(1, dateDepot="0001-01-01T00:00:00+01:00"),
+    "date too far": dossier_answer(1, dateDepot="9999-12-31T23:59:59+00:00"),
     "date of no calendar": dossier_answer(1, dateDepot="2026-13-45T00:00:00+01:00"),
     "usager null": dossier_answer(1, usager=None),
     "usager without address": dossier_answer(1, usager={"id": "u"}),

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.settings import EMPTY
+
 PROJECT = Path(__file__).resolve().parent.parent
 LONE = {"SECRET_KEY": "for the tests only", "PATH": os.environ["PATH"]}
 # Set, to nothing: so that no .env file of this folder has a say.
-UNSET = dict.fromkeys(
-    ["DS_API_TOKEN", "DS_API_TOKEN_FILE", "DS_API_URL", "DS_SITE_URL", "DS_SANDBOX", "DEBUG"], ""
-)
+UNSET = EMPTY
 
 
 @pytest.fixture
@@ -104,6 +104,37 @@ def test_a_reader_that_leaves(manage, running):
         text=True,
     )
     assert run.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("redirection", "status", "words"),
+    [
+        ("--file - <&-", 2, "aucun numéro de dossier"),
+        ("12345 >&-", 0, ""),
+        ("404 2>&-", 3, ""),
+        ("12345 >/dev/full", 1, "La sortie ne peut pas être écrite"),
+        ("404 405 2>&1 | head -0; exit ${PIPESTATUS[0]}", 141, ""),
+    ],
+)
+def test_streams_that_are_closed_or_full(
+    manage, platform, sandbox, tmp_path, redirection, status, words
+):
+    manage("migrate", "--verbosity=0")
+    database = {"DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3"}
+    run = subprocess.run(
+        [
+            "/bin/bash",
+            "-c",
+            f"{sys.executable} {PROJECT / 'manage.py'} fetch_dossier {redirection}",
+        ],
+        env=LONE | UNSET | database | platform,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == status
+    assert words in run.stderr
+    assert "Traceback" not in run.stderr
+    assert "Exception ignored" not in run.stderr
 
 
 @pytest.fixture
@@ -213,6 +244,17 @@ class TestDemo:
         run = demo("fetch_dossier", "12345")
         assert run.returncode == 7
         assert run.stderr == (".env, ligne 1 : écrivez NOM=valeur, sans blanc autour du signe =.\n")
+
+    @pytest.mark.parametrize("content", [b"# Pr\xe9fecture\n", None])
+    def test_an_env_file_that_cannot_be_read(self, demo, tmp_path, content):
+        if content is None:
+            (tmp_path / ".env").mkdir()
+        else:
+            (tmp_path / ".env").write_bytes(content)
+        run = demo("fetch_dossier", "12345")
+        assert run.returncode == 7
+        assert run.stderr.startswith(".env ne peut pas être lu")
+        assert run.stderr.strip().count("\n") == 0
 
     @pytest.mark.parametrize("env", [{"DEBUG": "0"}, {"DS_API_TOKEN": "a" * 84}])
     def test_pages_are_not_served_in_production(self, demo, tmp_path, env):

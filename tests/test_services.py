@@ -1,13 +1,15 @@
 """The write path: what is stored, from which answer, and what stays."""
 
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import Max
 from django.utils import timezone
+from django.views.debug import ExceptionReporter
 
 from dsintegration import services
 from dsintegration.client import Client
@@ -422,6 +424,26 @@ class TestOldAnswers:
         assert Demarche.objects.get().title == "Nouveau titre"
 
 
+class TestRetriedAnswers:
+    """An answer is as new as the try that it came from, not as the first one."""
+
+    def test_a_retry_is_newer_than_what_came_meanwhile(self, platform, sandbox, at, monkeypatch):
+        at(0)
+        good = Reply(body={"data": {"dossier": dossier_answer(NUMBER, state="accepte")}})
+        platform([Reply(503), good])
+
+        def meanwhile(seconds):
+            now = at(1)
+            DossierFactory(number=NUMBER, fetched_at=now, checked_at=now, absent_since=now)
+            Dossier.objects.update(date_derniere_modification="2026-03-02T08:15:41Z")
+            at(2)
+
+        monkeypatch.setattr("dsintegration.client.pause", meanwhile)
+        fetch_dossier(NUMBER)
+        assert (stored().state, stored().absent_since) == ("accepte", None)
+        assert stored().fetched_at == at(2)
+
+
 class TestAbsence:
     def test_marked_once_and_kept(self, platform, at):
         platform()
@@ -570,6 +592,68 @@ class TestFailures:
         with pytest.raises(DSUnavailable):
             fetch_dossier(NUMBER)
         assert stored().last_error_code == ""
+
+    def test_an_older_failure_does_not_hide_a_newer_one(self, platform, at):
+        platform()
+        fetch_dossier(NUMBER)
+        for hours, code in ((2, "unauthorized"), (1, "timeout")):
+            at(hours)
+            platform(in_error(code))
+            with pytest.raises(DSError):
+                fetch_dossier(NUMBER)
+        assert stored().last_error_reason == "no_right"
+
+    def test_a_failure_of_the_platform_before_a_good_answer_is_not_noted(self, platform, at):
+        at(1)
+        platform()
+        fetch_dossier(NUMBER)
+        at(0)
+        platform(Reply(503))
+        with pytest.raises(DSUnavailable):
+            fetch_dossier(NUMBER)
+        assert Platform.objects.get().last_error_code == ""
+
+    @pytest.mark.parametrize("reply", [NOT_FOUND, in_error("unauthorized")])
+    def test_any_answer_of_the_platform_ends_its_failure(self, platform, at, reply):
+        platform(Reply(503))
+        with pytest.raises(DSUnavailable):
+            fetch_dossier(NUMBER)
+        assert Platform.objects.get().last_error_code
+        at(1)
+        platform(reply)
+        with pytest.raises(DSError):
+            fetch_dossier(NUMBER)
+        assert Platform.objects.get().last_error_code == ""
+
+    def test_a_database_in_trouble_does_not_hide_the_failure(self, platform, monkeypatch, logs):
+        def locked(*_):
+            raise OperationalError("database is locked")
+
+        monkeypatch.setattr(services, "_record_failure", locked)
+        platform(in_error("timeout"))
+        with pytest.raises(DSUnavailable):
+            fetch_dossier(NUMBER)
+        assert f"failure of {NUMBER} not noted: OperationalError" in logs.text
+
+    @pytest.mark.parametrize(("name", "value"), [("DS_SITE_URL", "x"), ("DS_SYSTEM_EMAILS", "x")])
+    def test_settings_are_read_before_anything_is_asked(self, sandbox, settings, name, value):
+        setattr(settings, name, value)
+        with pytest.raises(ImproperlyConfigured, match=name):
+            fetch_dossier(12345)
+        assert not sandbox.received
+        assert not Dossier.objects.exists()
+
+    def test_an_error_report_shows_nothing_of_an_answer(self, platform):
+        body = "secret " * 2  # not as it stands in this source, which the report shows
+        platform(messages=[message_answer("m1", body=body, createdAt=None)])
+        del body
+        try:
+            fetch_dossier(NUMBER)
+        except DSInvalidResponse:
+            report = ExceptionReporter(None, *sys.exc_info()).get_traceback_html()
+        assert "parse_dossier" in report
+        for private in ("secret " * 2, USAGER, TOKEN):
+            assert private not in report
 
     def test_absence_ends_an_error(self, platform, at):
         platform()
