@@ -10,6 +10,7 @@ import re
 import ssl
 import threading
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -34,7 +35,7 @@ from dsintegration.exceptions import (
     DSUnavailable,
     Reason,
 )
-from dsintegration.queries import GET_DOSSIER, Document
+from dsintegration.queries import GET_DOSSIER, Document, get_dossiers
 from dsintegration.transport import BodyTooLargeError, BoundedTransport, deadline, seconds_left
 
 # gql writes whole answers, which name people, at DEBUG.
@@ -48,6 +49,8 @@ BACKGROUND_BUDGET = 120.0
 WEB_BUDGET = 10.0
 
 ATTEMPTS = 3
+# How often the rest of a batch is asked again: a server may name its failures one by one.
+MAX_ROUNDS = 5
 WORTH_ANOTHER_TRY = {
     Reason.NETWORK,
     Reason.THROTTLED,
@@ -99,6 +102,34 @@ class Client:
                 Reason.UNEXPECTED, dossier_number=number, detail="no dossier in the data"
             )
         return dossier
+
+    @sensitive_variables()
+    def get_dossiers(
+        self, numbers: Sequence[int]
+    ) -> tuple[dict[int, dict[str, Any]], dict[int, DSError]]:
+        """Several dossiers in one request: those that came, and what the others failed with.
+
+        One failing dossier nulls the whole answer. Those that its errors name are set aside, and
+        the rest is asked again. Raises what concerns the request as a whole.
+        """
+        left, failures = list(numbers), dict[int, DSError]()
+        for _ in range(MAX_ROUNDS):
+            variables = {f"n{rank}": number for rank, number in enumerate(left)}
+            try:
+                data = self._execute(get_dossiers(len(left)).with_variables(**variables))
+            except DSError as err:
+                named = _failures_by_alias(self._session().transport)
+                if not named:
+                    raise
+                failures |= {left[rank]: named[rank].about(left[rank]) for rank in named}
+                left = [number for number in left if number not in failures]
+                if not left:
+                    return {}, failures
+                trouble = err
+            else:
+                found = {number: data.get(f"d{rank}") for rank, number in enumerate(left)}
+                return {n: dossier for n, dossier in found.items() if dossier}, failures
+        raise trouble
 
     @property
     def sent_at(self) -> datetime | None:
@@ -265,6 +296,30 @@ def _answer_failure(transport: BoundedTransport) -> DSError:
         case _:
             return DSInvalidResponse(Reason.NOT_THE_API, http_status=status)
     return DSUnavailable(reason, http_status=status, retry_after=_retry_after(response))
+
+
+def _failures_by_alias(transport: BoundedTransport) -> dict[int, DSError]:
+    """What failed in an answer to `get_dossiers`, by rank, where the errors name it; else nothing.
+
+    A time-out names whatever was under way, which need not be what takes long.
+    """
+    response, body = transport.last_response, transport.last_body
+    if response is None or response.status_code != 200 or body is None:
+        return {}
+    codes = _codes(body)
+    if not codes or codes & {"", "timeout", "internal_server_error"} or "data" not in body:
+        return {}
+    by_rank: dict[int, list[Any]] = {}
+    for error in body["errors"]:
+        path = error.get("path")
+        alias = path[0] if isinstance(path, list) and path else None
+        if not isinstance(alias, str) or not re.fullmatch(r"d[0-9]{1,4}", alias):
+            return {}
+        by_rank.setdefault(int(alias[1:]), []).append(error | {"path": ["dossier", *path[1:]]})
+    return {
+        rank: _query_failure({"errors": errors, "data": None}, _codes({"errors": errors}))
+        for rank, errors in by_rank.items()
+    }
 
 
 def _query_failure(body: dict[str, Any] | None, codes: set[str]) -> DSError:

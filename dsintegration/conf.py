@@ -128,6 +128,23 @@ def _seconds(name: str, default: float) -> float:
     return value
 
 
+def batch_size() -> int:
+    """How many dossiers one request asks for."""
+    return _count("DS_BATCH_SIZE", 50, 200)
+
+
+def in_flight() -> int:
+    """How many requests of a batch are under way at once."""
+    return _count("DS_IN_FLIGHT", 4, 16)
+
+
+def _count(name: str, default: int, most: int) -> int:
+    value = getattr(settings, name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise ImproperlyConfigured(f"{name} doit être un nombre entier de 1 à {most}.")
+    return value
+
+
 def instance_at(url: str) -> str:
     """Which instance of the platform answers at `url`; its old and new names are one."""
     if sandbox() and url == api_url():
@@ -162,4 +179,6 @@ READERS: tuple[Callable[[], Any], ...] = (
     timeouts,
     site_url,
     system_emails,
+    batch_size,
+    in_flight,
 )

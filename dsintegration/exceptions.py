@@ -7,8 +7,9 @@ address or anything else of an answer. Wrong settings are `ImproperlyConfigured`
 the platform has no part in them.
 """
 
+from copy import copy
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class Reason(StrEnum):
@@ -68,6 +69,12 @@ class DSError(Exception):
             self.detail,
         ]
         return " ".join(str(part) for part in parts if part)
+
+    def about(self, number: int) -> Self:
+        """The same failure, of one of the dossiers that were asked together."""
+        failure = copy(self)
+        failure.dossier_number = number
+        return failure
 
     @property
     def sentence(self) -> str:

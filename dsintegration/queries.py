@@ -3,6 +3,7 @@
 They ask for what we store and nothing more. A test holds them against the published schema.
 """
 
+from functools import lru_cache
 from typing import Any
 
 from gql import GraphQLRequest
@@ -29,37 +30,49 @@ class Document(GraphQLRequest):
         return {"query": self.text, "variables": self.variable_values or {}}
 
 
-# Query.dossier, https://demarche.numerique.gouv.fr/graphql/schema/index.html
-GET_DOSSIER = Document("""\
-query getDossier($number: Int!) {
-  dossier(number: $number) {
+# Type Dossier, https://demarche.numerique.gouv.fr/graphql/schema/index.html
+_MIRRORED = """
+fragment Mirrored on Dossier {
+  id
+  number
+  state
+  dateDerniereModification
+  dateDepot
+  datePassageEnConstruction
+  datePassageEnInstruction
+  dateTraitement
+  dateExpiration
+  dateSuppressionParUsager
+  dateDerniereCorrectionEnAttente
+  usager {
+    id
+    email
+  }
+  demarche {
     id
     number
-    state
-    dateDerniereModification
-    dateDepot
-    datePassageEnConstruction
-    datePassageEnInstruction
-    dateTraitement
-    dateExpiration
-    dateSuppressionParUsager
-    dateDerniereCorrectionEnAttente
-    usager {
-      id
-      email
-    }
-    demarche {
-      id
-      number
-      title
-    }
-    messages {
-      id
-      email
-      body
-      createdAt
-      discardedAt
-    }
+    title
+  }
+  messages {
+    id
+    email
+    body
+    createdAt
+    discardedAt
   }
 }
-""")
+"""
+
+GET_DOSSIER = Document(
+    "query getDossier($number: Int!) { dossier(number: $number) { ...Mirrored } }" + _MIRRORED
+)
+
+
+@lru_cache(maxsize=256)
+def get_dossiers(count: int) -> Document:
+    """`count` dossiers in one request: their numbers are $n0, $n1…, their aliases d0, d1…"""
+    variables = ", ".join(f"$n{rank}: Int!" for rank in range(count))
+    aliases = " ".join(
+        f"d{rank}: dossier(number: $n{rank}) {{ ...Mirrored }}" for rank in range(count)
+    )
+    return Document(f"query getDossiers({variables}) {{ {aliases} }}{_MIRRORED}")

@@ -18,6 +18,8 @@ EMPTY = dict.fromkeys(
         "DS_API_TOKEN_EXPIRES",
         "DS_API_TOKEN_FILE",
         "DS_API_URL",
+        "DS_BATCH_SIZE",
+        "DS_IN_FLIGHT",
         "DS_SANDBOX",
         "DS_SITE_URL",
         "DS_SYSTEM_EMAILS",

@@ -136,11 +136,19 @@ class TestFailures:
         assert Run("404", "20002", "12345").status == 1
 
     @pytest.mark.parametrize("refused", ["40101", "40301"])
-    def test_a_refused_token_stops(self, sandbox, refused):
+    def test_a_refused_token_stops(self, sandbox, settings, refused):
+        settings.DS_BATCH_SIZE = settings.DS_IN_FLIGHT = 1
         run = Run("12345", refused, "12346", "12347")
         assert run.status == 4
         assert [row.number for row in Dossier.objects.all()] == [12345]
         assert run.err.endswith("1 sur 4 dossiers récupérés, en échec : 1, pas demandés : 2.")
+
+    @pytest.mark.parametrize("refused", ["40101", "40301"])
+    def test_a_refused_token_is_said_once(self, sandbox, refused):
+        run = Run("12345", refused, "12346")
+        assert run.status == 4
+        assert run.err.count("jeton") <= 2
+        assert run.err.endswith("0 sur 3 dossiers récupérés, en échec : 1, pas demandés : 2.")
 
     def test_no_right_on_one_does_not_stop(self, sandbox):
         assert Run("20002", "12345").status == 4

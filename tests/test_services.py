@@ -11,7 +11,7 @@ from django.db.models import Max
 from django.utils import timezone
 from django.views.debug import ExceptionReporter
 
-from dsintegration import services
+from dsintegration import services, storing
 from dsintegration.client import Client
 from dsintegration.exceptions import (
     DossierNotFound,
@@ -629,7 +629,7 @@ class TestFailures:
         def locked(*_):
             raise OperationalError("database is locked")
 
-        monkeypatch.setattr(services, "_record_failure", locked)
+        monkeypatch.setattr(services, "store_failures", locked)
         platform(in_error("timeout"))
         with pytest.raises(DSUnavailable):
             fetch_dossier(NUMBER)
@@ -678,7 +678,7 @@ class TestFailures:
         def stop(messages):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(services, "_write_messages", stop)
+        monkeypatch.setattr(storing, "_write_messages", stop)
         with pytest.raises(KeyboardInterrupt):
             fetch_dossier(NUMBER)
         assert not Dossier.objects.exists()

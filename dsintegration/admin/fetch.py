@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -20,12 +20,14 @@ from dsintegration.client import WEB_BUDGET, get_client
 from dsintegration.exceptions import DSError, DSUnavailable
 from dsintegration.models import Dossier
 from dsintegration.numbers import InvalidNumber, parse_number
-from dsintegration.services import FetchResult, fetch_dossier
+from dsintegration.services import FetchResult, fetch_dossiers
 from dsintegration.transport import deadline, seconds_left
 
 MAX_NUMBERS = 500
 # A fetch that would have less time than that is left for the next page.
 SECONDS_WORTH_A_TRY = 2
+# Dossiers a request: few, so that a slow platform still gives some within a page's time.
+AT_ONCE = 10
 # Messages beyond that hide the page; failures are said first.
 MAX_MESSAGES = 25
 
@@ -86,24 +88,32 @@ def fetch_within_a_page(numbers: Sequence[int]) -> Batch:
     Stops at a failure that is not a dossier's own: all the others would meet it.
     """
     batch = Batch()
-    with deadline(WEB_BUDGET):
-        for rank, number in enumerate(numbers):
-            left = seconds_left()
-            if rank and left is not None and left < SECONDS_WORTH_A_TRY:
-                batch.left = list(numbers[rank:])
-                break
-            try:
-                batch.results.append(fetch_dossier(number, client=get_client(web=True)))
-            except DSError as err:
-                batch.failures.append(err)
-                if not err.concerns_dossier:
-                    batch.left = list(numbers[rank + 1 :])
-                    break
-            except ImproperlyConfigured as err:
-                batch.stopped_by = str(err)
-                batch.left = list(numbers[rank:])
-                break
+    try:
+        with deadline(WEB_BUDGET):
+            outcomes = fetch_dossiers(
+                _while_it_is_worth(numbers), client=get_client(web=True), size=AT_ONCE, at_once=1
+            )
+            for outcome in outcomes:
+                if outcome.result:
+                    batch.results.append(outcome.result)
+                elif outcome.error:
+                    batch.failures.append(outcome.error)
+                    if not outcome.error.concerns_dossier:
+                        break
+    except ImproperlyConfigured as err:
+        batch.stopped_by = str(err)
+    done = {result.dossier.number for result in batch.results}
+    done |= {err.dossier_number for err in batch.failures if err.dossier_number}
+    batch.left = [number for number in numbers if number not in done]
     return batch
+
+
+def _while_it_is_worth(numbers: Sequence[int]) -> Iterator[int]:
+    for rank, number in enumerate(numbers):
+        left = seconds_left()
+        if rank % AT_ONCE == 0 and rank and left is not None and left < SECONDS_WORTH_A_TRY:
+            return
+        yield number
 
 
 def log(request: HttpRequest, batch: Batch) -> None:

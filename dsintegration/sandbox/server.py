@@ -7,14 +7,25 @@ import json
 import threading
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from graphql import GraphQLError, GraphQLSchema, build_schema, execute_sync, parse, validate
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    build_schema,
+    execute_sync,
+    parse,
+    validate,
+    value_from_ast_untyped,
+)
 
 from dsintegration.sandbox.scenarios import DOSSIERS, FORBIDDEN, REPLIES
 
@@ -36,6 +47,15 @@ class Reply:
     content_type: str = "application/json; charset=utf-8"
     headers: Mapping[str, str] = field(default_factory=dict)
     reset_in: float | None = None
+
+    @property
+    def is_about_a_dossier(self) -> bool:
+        """Whether the platform would say so of one dossier among several."""
+        if self.status != 200 or not isinstance(self.body, dict):
+            return False
+        if errors := self.body.get("errors"):
+            return all(error.get("path") for error in errors)
+        return isinstance((self.body.get("data") or {}).get("dossier"), dict)
 
     def encoded(self) -> bytes:
         if isinstance(self.body, bytes):
@@ -97,15 +117,23 @@ class Sandbox:
         if not isinstance(request.body, dict):
             return _refusal(400, "unexpected token", "bad_request")
         variables = request.body.get("variables") or {}
-        for number in variables.values():
-            prepared = self.replies.get(number) if isinstance(number, int) else None
-            if isinstance(prepared, Reply):
-                return prepared
-            if prepared:
-                return prepared.pop(0) if len(prepared) > 1 else prepared[0]
-        return Reply(body=self._execute(request.body.get("query"), variables))
+        numbers = [number for number in variables.values() if isinstance(number, int)]
+        prepared = {number: reply for number in numbers if (reply := self._next_reply(number))}
+        for reply in prepared.values():
+            # One dossier alone gets its reply as it is; among others, if it is one of the request.
+            if len(numbers) == 1 or not reply.is_about_a_dossier:
+                return reply
+        return Reply(body=self._execute(request.body.get("query"), variables, prepared))
 
-    def _execute(self, query: object, variables: dict[str, Any]) -> dict[str, Any]:
+    def _next_reply(self, number: int) -> Reply | None:
+        prepared = self.replies.get(number)
+        if isinstance(prepared, list):
+            return prepared.pop(0) if len(prepared) > 1 else prepared[0]
+        return prepared
+
+    def _execute(
+        self, query: object, variables: dict[str, Any], prepared: dict[int, Reply]
+    ) -> dict[str, Any]:
         if not isinstance(query, str) or not query:
             return {"errors": [{"message": "No query string was present"}]}
         try:
@@ -115,22 +143,40 @@ class Sandbox:
         if faults := validate(schema(), document):
             extensions = {"code": "undefinedField"}
             return {"errors": [{**fault.formatted, "extensions": extensions} for fault in faults]}
-        result = execute_sync(
-            schema(), document, {"dossier": self._dossier}, variable_values=variables
-        )
+        if failures := self._failures(document, variables, prepared):
+            return {"errors": failures, "data": None}
+
+        def resolve(_info: object, number: int) -> dict[str, Any]:
+            if number in prepared:
+                given: dict[str, Any] = prepared[number].body["data"]["dossier"]
+                return given
+            return self.dossiers[number]
+
+        result = execute_sync(schema(), document, {"dossier": resolve}, variable_values=variables)
         if result.errors and result.data is None and not result.errors[0].path:
             return {"errors": [error.formatted for error in result.errors]}
         return {**result.formatted}
 
-    def _dossier(self, _info: object, number: int) -> dict[str, Any]:
-        if number in FORBIDDEN:
-            raise GraphQLError(
-                "An object of type Dossier was hidden due to permissions",
-                extensions={"code": "unauthorized"},
-            )
-        if number not in self.dossiers:
-            raise GraphQLError("Dossier not found", extensions={"code": "not_found"})
-        return self.dossiers[number]
+    def _failures(
+        self, document: DocumentNode, variables: dict[str, Any], prepared: dict[int, Reply]
+    ) -> list[dict[str, Any]]:
+        """Every dossier that fails, named by the alias that asks for it.
+
+        graphql-ruby goes on after a failure that nulls the answer, where graphql-core stops.
+        """
+        failures: list[dict[str, Any]] = []
+        for alias, number in _asked(document, variables):
+            if number in prepared:
+                failures += [
+                    error | {"path": [alias, *error["path"][1:]]}
+                    for error in prepared[number].body.get("errors", [])
+                ]
+            elif number in FORBIDDEN:
+                message = "An object of type Dossier was hidden due to permissions"
+                failures.append(_error(message, "unauthorized", alias))
+            elif number not in self.dossiers:
+                failures.append(_error("Dossier not found", "not_found", alias))
+        return failures
 
     def _handler(sandbox) -> type[BaseHTTPRequestHandler]:  # noqa: N805  # `self` is the handler's
         class Handler(BaseHTTPRequestHandler):
@@ -169,6 +215,21 @@ class Sandbox:
                 """Nothing: the command's own output is what counts."""
 
         return Handler
+
+
+def _asked(document: DocumentNode, variables: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    """The aliases of a query, with the number that each asks for."""
+    for operation in document.definitions:
+        if not isinstance(operation, OperationDefinitionNode):
+            continue
+        for node in operation.selection_set.selections:
+            if isinstance(node, FieldNode) and node.name.value == "dossier" and node.arguments:
+                number = value_from_ast_untyped(node.arguments[0].value, variables)
+                yield (node.alias or node.name).value, number
+
+
+def _error(message: str, code: str, alias: str) -> dict[str, Any]:
+    return {"message": message, "path": [alias], "extensions": {"code": code}}
 
 
 def _refusal(status: int, message: str, code: str) -> Reply:

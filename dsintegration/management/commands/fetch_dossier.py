@@ -13,7 +13,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import formats, timezone
 from tqdm import tqdm
 
-from dsintegration.exceptions import DSAccessDenied, DSError
+from dsintegration.exceptions import DSError
 from dsintegration.management.base import BAD_INPUT, MIXED, STATUS_OF, DossierCommand
 from dsintegration.models import Message
 from dsintegration.numbers import InvalidNumber, look_cut, parse_number
@@ -52,21 +52,19 @@ class Command(DossierCommand):
         wanted = self._parse(numbers, file)
 
         # gql and pydantic take as long to import as all the rest: bad input need not wait for them.
-        from dsintegration.services import fetch_dossier
+        from dsintegration.services import fetch_dossiers
 
         failures: list[DSError] = []
         asked = 0
-        for number in tqdm(wanted, unit="dossier", disable=None if len(wanted) > 1 else True):
+        outcomes = fetch_dossiers(wanted)
+        hidden = None if len(wanted) > 1 else True
+        for outcome in tqdm(outcomes, total=len(wanted), unit="dossier", disable=hidden):
             asked += 1
-            try:
-                result = fetch_dossier(number)
-            except DSError as err:
-                failures.append(err)
-                self._say(f"Dossier n° {number} : {err.sentence}")
-                if isinstance(err, DSAccessDenied) and err.stops_batch:
-                    break
-            else:
-                self._show(result, format)
+            if outcome.error:
+                failures.append(outcome.error)
+                self._say(f"Dossier n° {outcome.number} : {outcome.error.sentence}")
+            elif outcome.result:
+                self._show(outcome.result, format)
         if failures:
             raise CommandError(_balance(failures, asked, len(wanted)), returncode=_status(failures))
 

@@ -1,0 +1,368 @@
+"""How answers become rows: the only place that writes the mirror.
+
+Answers may arrive in any order, several at once. What a row holds comes from the newest answer:
+`date_derniere_modification` first, then the moment when the request was sent. Whether the platform
+still has the dossier is a truth of its own, as of `checked_at`. The number of SQL statements is
+the same for one dossier and for fifty, whatever the number of messages.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from dsintegration.exceptions import DossierNotFound, DSError
+from dsintegration.models import Author, Demarche, Dossier, Message, Platform
+from dsintegration.payloads import DossierPayload, MessagePayload
+
+# Columns that bear the same name in the answer.
+COPIED = (
+    "state",
+    "date_derniere_modification",
+    "date_depot",
+    "date_passage_en_construction",
+    "date_passage_en_instruction",
+    "date_traitement",
+    "date_expiration",
+    "date_suppression_par_usager",
+)
+FAILURE = ("last_error_code", "last_error_reason", "last_error_at")
+MESSAGE = ("email", "body", "created_at", "discarded_at", "absent_since")
+# All that an upsert brings up to date.
+DOSSIER = tuple(
+    field.attname
+    for field in Dossier._meta.concrete_fields
+    if field.attname not in {"id", "number"}
+)
+
+# Instances that this process has found to be the database's own: no need to look before each call.
+_recognised: set[str] = set()
+
+
+@dataclass(frozen=True)
+class FetchResult:
+    """`changed`: something of its JSON is new; always so when `created`."""
+
+    dossier: Dossier
+    created: bool
+    changed: bool
+
+
+def recognise(instance: str) -> None:
+    """Raises ImproperlyConfigured if this database mirrors another instance of the platform."""
+    if instance not in _recognised:
+        _check_instance(Platform.objects.filter(pk=Platform.SINGLETON).first(), instance)
+
+
+def _check_instance(platform: Platform | None, instance: str) -> None:
+    if platform is None or not platform.instance:
+        return
+    if platform.instance != instance:
+        raise ImproperlyConfigured(
+            f"Cette base contient les dossiers de {platform.instance}, et DS_API_URL désigne "
+            f"{instance} : les numéros se confondraient. Rétablissez DS_API_URL, ou donnez une "
+            "autre base avec DATABASE_URL."
+        )
+    _recognised.add(instance)
+
+
+def _lock_platform(instance: str) -> Platform:
+    """The platform's row, held until the end of the transaction: one writer at a time."""
+    locked = Platform.objects.select_for_update()
+    try:
+        platform = locked.get(pk=Platform.SINGLETON)
+    except Platform.DoesNotExist:  # the migration made it; a flush of the database took it away
+        Platform.objects.bulk_create([Platform()], ignore_conflicts=True)
+        platform = locked.get(pk=Platform.SINGLETON)
+    _check_instance(platform, instance)
+    return platform
+
+
+@sensitive_variables()
+def store(
+    payloads: Sequence[DossierPayload], instance: str, sent_at: datetime
+) -> list[FetchResult]:
+    """Store the dossiers of one request, with their démarches and messages, in one transaction."""
+    with transaction.atomic(durable=True):
+        platform = _lock_platform(instance)
+        known = {
+            dossier.number: dossier
+            for dossier in Dossier.objects.select_related("demarche").filter(
+                number__in=[payload.number for payload in payloads]
+            )
+        }
+        news = [p for p in payloads if not _is_older(p, known.get(p.number), sent_at)]
+        demarches, renamed = _store_demarches(news, known.values(), sent_at)
+        stored_messages = _stored_messages(known.values())
+
+        results: dict[int, FetchResult] = {}
+        to_write: list[Dossier] = []
+        unmoved: list[Dossier] = []
+        messages: list[Message] = []
+        for payload in news:
+            created = payload.number not in known
+            dossier = known.get(payload.number) or Dossier(
+                number=payload.number, fetched_at=sent_at, checked_at=sent_at
+            )
+            conversation = _conversation(
+                payload.messages, dossier, stored_messages[dossier.pk], sent_at
+            )
+            demarche = demarches[payload.demarche.number]
+            loud, quiet = _assign_all(dossier, payload, demarche, conversation.rows, sent_at)
+            changed = created or loud or bool(conversation.to_write) or demarche.number in renamed
+            if changed:
+                platform.version += 1
+                dossier.version, dossier.changed_at = platform.version, timezone.now()
+            (to_write if changed or quiet else unmoved).append(dossier)
+            messages += conversation.to_write
+            results[payload.number] = FetchResult(dossier, created=created, changed=changed)
+
+        changed_some = any(result.changed for result in results.values())
+        if renamed:
+            others = Dossier.objects.filter(demarche__number__in=renamed)
+            others.exclude(number__in=results).update(
+                version=platform.version, changed_at=timezone.now()
+            )
+        _store_platform(platform, instance, sent_at, changed=changed_some)
+        _write_dossiers(to_write)
+        _touch(unmoved, sent_at)
+        _write_messages(messages)
+    return [
+        results.get(payload.number)
+        or FetchResult(known[payload.number], created=False, changed=False)
+        for payload in payloads
+    ]
+
+
+def _is_older(payload: DossierPayload, dossier: Dossier | None, sent_at: datetime) -> bool:
+    return dossier is not None and (payload.date_derniere_modification, sent_at) < (
+        dossier.date_derniere_modification,
+        dossier.fetched_at,
+    )
+
+
+def _store_demarches(
+    payloads: Iterable[DossierPayload], dossiers: Iterable[Dossier], sent_at: datetime
+) -> tuple[dict[int, Demarche], set[int]]:
+    """The démarches of the answers by number, and those whose name is new to their dossiers."""
+    given = {payload.demarche.number: payload.demarche for payload in payloads}
+    rows = {dossier.demarche.number: dossier.demarche for dossier in dossiers}
+    if missing := given.keys() - rows.keys():
+        rows |= {row.number: row for row in Demarche.objects.filter(number__in=missing)}
+    renamed, to_write = set(), []
+    for number, demarche in given.items():
+        row = rows.get(number)
+        if row is None:
+            row = rows[number] = Demarche(number=number)
+        elif (row.ds_id, row.title) == (demarche.id, demarche.title) or sent_at < row.fetched_at:
+            continue
+        else:
+            renamed.add(number)
+        row.ds_id, row.title, row.fetched_at = demarche.id, demarche.title, sent_at
+        to_write.append(row)
+    _upsert(Demarche, to_write, "number", ("ds_id", "title", "fetched_at"))
+    return rows, renamed
+
+
+def _assign_all(
+    dossier: Dossier,
+    payload: DossierPayload,
+    demarche: Demarche,
+    messages: list[Message],
+    sent_at: datetime,
+) -> tuple[bool, bool]:
+    """Set every column; whether one that our JSON shows differs, and whether another one does."""
+    shown: dict[str, Any] = {name: getattr(payload, name) for name in COPIED} | {
+        "ds_id": payload.id,
+        "usager_email": payload.usager.email,
+        "demarche": demarche,
+        **_summary(messages, payload.usager.email),
+    }
+    if sent_at >= dossier.checked_at:
+        shown["absent_since"] = None
+        dossier.checked_at = sent_at
+    # What our JSON does not show makes no new version.
+    others: dict[str, Any] = {
+        "date_derniere_correction_en_attente": payload.date_derniere_correction_en_attente,
+        "usager_account_deleted": payload.usager.is_deleted,
+    }
+    loud, quiet = _assign(dossier, shown), _assign(dossier, others)
+    dossier.fetched_at = sent_at
+    forgotten = _forget_failure(dossier, sent_at)
+    return loud, quiet or forgotten
+
+
+def _assign(dossier: Dossier, columns: dict[str, Any]) -> bool:
+    """Set the columns; whether one of them was not so before."""
+    differ = [name for name, value in columns.items() if getattr(dossier, name, None) != value]
+    for name in differ:
+        setattr(dossier, name, columns[name])
+    return bool(differ)
+
+
+def _stored_messages(dossiers: Iterable[Dossier]) -> dict[int | None, dict[str, list[Any]]]:
+    """The columns of the messages that we have, by dossier, then by id."""
+    stored: dict[int | None, dict[str, list[Any]]] = defaultdict(dict)
+    if pks := [dossier.pk for dossier in dossiers]:
+        rows = Message.objects.filter(dossier__in=pks).order_by()
+        for dossier, ds_id, *columns in rows.values_list("dossier_id", "ds_id", *MESSAGE):
+            stored[dossier][ds_id] = columns
+    return stored
+
+
+@dataclass(frozen=True)
+class _Conversation:
+    """`rows`: every message, oldest first; `to_write`: those whose rows are missing or differ."""
+
+    rows: list[Message]
+    to_write: list[Message]
+
+
+def _conversation(
+    given: Iterable[MessagePayload],
+    dossier: Dossier,
+    stored: dict[str, list[Any]],
+    sent_at: datetime,
+) -> _Conversation:
+    """The messages as they are to be.
+
+    One that is deleted on the platform, or no longer in the answer, keeps no text here.
+    """
+    wanted = {
+        message.id: [
+            message.email,
+            "" if message.discarded_at else message.body,
+            message.created_at,
+            message.discarded_at,
+            None,
+        ]
+        for message in given
+    }
+    for ds_id, (email, _, created_at, discarded_at, absent_since) in stored.items():
+        if ds_id not in wanted:
+            wanted[ds_id] = [email, "", created_at, discarded_at, absent_since or sent_at]
+    messages = [
+        Message(dossier=dossier, ds_id=ds_id, **dict(zip(MESSAGE, row, strict=True)))
+        for ds_id, row in wanted.items()
+    ]
+    return _Conversation(
+        rows=sorted(messages, key=lambda message: message.created_at),
+        to_write=[row for row in messages if stored.get(row.ds_id) != wanted[row.ds_id]],
+    )
+
+
+def _summary(messages: list[Message], usager_email: str) -> dict[str, Any]:
+    """What lists show of a conversation; a deleted or absent message is nobody's last word."""
+    readable = [row for row in messages if row.discarded_at is None and row.absent_since is None]
+    authors = [Author.of(row.email, usager_email) for row in readable]
+    people = [author for author in authors if author is not Author.SYSTEME]
+    return {
+        "messages_count": len(messages),
+        "last_message_at": readable[-1].created_at if readable else None,
+        "last_message_author": authors[-1].value if authors else "",
+        "usager_spoke_last": people[-1:] == [Author.USAGER],
+    }
+
+
+def _upsert(model: Any, rows: Sequence[Any], key: str, columns: Sequence[str]) -> None:
+    """One statement, however many rows: new ones inserted, known ones brought up to date."""
+    for row in rows:
+        row.pk = None  # conflicts are found by `key` alone; the database gives the pk back
+    if rows:
+        model.objects.bulk_create(
+            rows, update_conflicts=True, unique_fields=[key], update_fields=columns
+        )
+
+
+def _write_dossiers(dossiers: list[Dossier]) -> None:
+    _upsert(Dossier, dossiers, "number", DOSSIER)
+
+
+def _write_messages(messages: list[Message]) -> None:
+    # One message in two dossiers of a batch would be two rows of one key: the last one wins.
+    distinct = {message.ds_id: message for message in messages}
+    _upsert(Message, list(distinct.values()), "ds_id", ("dossier_id", *MESSAGE))
+
+
+def _touch(dossiers: list[Dossier], sent_at: datetime) -> None:
+    """Move the moments of those in which nothing else moved."""
+    for checked in (True, False):
+        pks = [d.pk for d in dossiers if (d.checked_at == sent_at) is checked]
+        moments = {"fetched_at": sent_at} | ({"checked_at": sent_at} if checked else {})
+        if pks:
+            Dossier.objects.filter(pk__in=pks).update(**moments)
+
+
+def _store_platform(platform: Platform, instance: str, sent_at: datetime, *, changed: bool) -> None:
+    """What an answer tells of the platform itself: which one it is, and that it answers."""
+    forgotten = _forget_failure(platform, sent_at)
+    if changed or forgotten:
+        platform.instance = instance
+        platform.save(update_fields=["instance", "version", *FAILURE])
+
+
+def _forget_failure(row: Dossier | Platform, sent_at: datetime) -> bool:
+    """Clear a failure that this answer came after; whether there was one."""
+    if row.last_error_at is None or row.last_error_at > sent_at:
+        return False
+    row.last_error_code = row.last_error_reason = ""
+    row.last_error_at = None
+    return True
+
+
+def store_failures(failures: Sequence[DSError], instance: str, sent_at: datetime) -> None:
+    """Note failed tries where they belong: on their dossiers, or on the platform."""
+    absent: list[int] = []
+    kinds: dict[tuple[str, str], list[int]] = defaultdict(list)
+    elsewhere: DSError | None = None
+    for err in failures:
+        if isinstance(err, DossierNotFound):
+            absent.append(err.dossier_number or 0)
+        elif err.concerns_dossier:
+            kinds[err.code, err.reason].append(err.dossier_number or 0)
+        else:
+            elsewhere = err
+    not_noted_since = Q(last_error_at=None) | Q(last_error_at__lte=sent_at)
+    if absent:
+        _mark_absent(absent, instance, sent_at)
+    for (code, reason), numbers in kinds.items():
+        dossiers = Dossier.objects.filter(not_noted_since, checked_at__lte=sent_at)
+        dossiers.filter(number__in=numbers).update(
+            last_error_code=code, last_error_reason=reason, last_error_at=sent_at
+        )
+    platform = Platform.objects.filter(pk=Platform.SINGLETON)
+    if elsewhere and not Dossier.objects.filter(fetched_at__gt=sent_at).exists():
+        platform.filter(not_noted_since).update(
+            last_error_code=elsewhere.code,
+            last_error_reason=elsewhere.reason,
+            last_error_at=sent_at,
+        )
+    if absent or kinds:
+        # The platform answered, and the token is good.
+        platform.filter(last_error_at__lte=sent_at).update(
+            last_error_code="", last_error_reason="", last_error_at=None
+        )
+
+
+def _mark_absent(numbers: list[int], instance: str, sent_at: datetime) -> None:
+    with transaction.atomic(durable=True):
+        platform = _lock_platform(instance)
+        dossiers = list(Dossier.objects.filter(number__in=numbers, checked_at__lte=sent_at))
+        changed = False
+        for dossier in dossiers:
+            dossier.checked_at = sent_at
+            _forget_failure(dossier, sent_at)
+            if dossier.absent_since is None:
+                changed = True
+                platform.version += 1
+                dossier.absent_since = sent_at
+                dossier.version, dossier.changed_at = platform.version, timezone.now()
+        _store_platform(platform, instance, sent_at, changed=changed)
+        _write_dossiers(dossiers)
