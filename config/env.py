@@ -102,6 +102,23 @@ def cache(name: str, default: str) -> dict[str, Any]:
     return dict(environ.Env.cache_url_config(url))
 
 
+def email(name: str, default: str) -> dict[str, Any]:
+    """Django's `EMAIL_*` settings for a mail server's address (`smtp+tls://…`, `consolemail://`)."""
+    url = text(name, default)
+    try:
+        options: dict[str, Any] = dict(environ.Env.email_url_config(url))
+        if options["EMAIL_BACKEND"].endswith("smtp.EmailBackend") and not options["EMAIL_HOST"]:
+            raise ValueError("no host")
+    except (ValueError, ImproperlyConfigured):
+        # What went wrong is not repeated, nor chained: it may hold the password.
+        raise ImproperlyConfigured(
+            f"{name} doit être une adresse comme "
+            "smtp+tls://compte:mot-de-passe@serveur:587 ou consolemail://."
+        ) from None
+    options.pop("OPTIONS", None)
+    return {key: value for key, value in options.items() if value not in (None, "")}
+
+
 def database(name: str, default: str) -> dict[str, Any]:
     """The options of `DATABASES["default"]` for a database address (`sqlite:///…`, `postgres://…`).
 

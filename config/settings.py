@@ -34,6 +34,18 @@ DS_IN_FLIGHT = env.integer("DS_IN_FLIGHT", default=4)
 DS_SITE_URL = env.text("DS_SITE_URL")
 DS_SYSTEM_EMAILS = env.items("DS_SYSTEM_EMAILS")
 DS_SANDBOX = env.boolean("DS_SANDBOX")
+# The usager's page: where it is, whose it is, and who asks for it.
+DS_PUBLIC_URL = env.text("DS_PUBLIC_URL")
+DS_ORGANISATION_NAME = env.text("DS_ORGANISATION_NAME")
+DS_ORGANISATION_LOGO_TEXT = env.text("DS_ORGANISATION_LOGO_TEXT")
+DS_ORGANISATION_COLOR = env.text("DS_ORGANISATION_COLOR")
+DS_ORGANISATION_COLOR_DARK = env.text("DS_ORGANISATION_COLOR_DARK")
+DS_ORGANISATION_ACCESSIBILITY = env.text("DS_ORGANISATION_ACCESSIBILITY")
+DS_ORGANISATION_ACCESSIBILITY_URL = env.text("DS_ORGANISATION_ACCESSIBILITY_URL")
+DS_ORGANISATION_LEGAL_URL = env.text("DS_ORGANISATION_LEGAL_URL")
+DS_ORGANISATION_PRIVACY_URL = env.text("DS_ORGANISATION_PRIVACY_URL")
+DS_ORGANISATION_CONTACT_URL = env.text("DS_ORGANISATION_CONTACT_URL")
+DS_CLIENT_ADDRESS = "config.clients.address"
 if DS_SANDBOX and DS_API_TOKEN:
     raise ImproperlyConfigured(
         "DS_SANDBOX=1 (le bac à sable) et DS_API_TOKEN (la vraie plateforme) ne vont pas "
@@ -96,6 +108,11 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
 
+# EMAIL_HOST and its like; a developer reads the mails in the terminal.
+vars().update(env.email("EMAIL_URL", default="consolemail://" if DEBUG else "smtp://localhost:25"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", default="webmaster@localhost")
+
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
@@ -137,7 +154,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_TEMPLATE = "admin/lockout.html"
 AXES_RESET_ON_SUCCESS = True
-AXES_CLIENT_IP_CALLABLE = "config.clients.address"
+AXES_CLIENT_IP_CALLABLE = DS_CLIENT_ADDRESS
 # How many proxies of ours stand in front; 0 trusts no X-Forwarded-For.
 NUM_PROXIES = env.integer("NUM_PROXIES", default=0)
 

@@ -22,7 +22,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     if conf.sandbox():
         return []
     errors: dict[str, CheckMessage] = {}
-    for rank, reader in enumerate(conf.READERS, start=2):
+    for rank, reader in enumerate((*conf.READERS, *conf.PAGE_READERS), start=2):
         try:
             reader()
         except ImproperlyConfigured as err:

@@ -7,12 +7,15 @@ French sentence that names the setting and never repeats a token.
 import ipaddress
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.utils.module_loading import import_string
 
 DEFAULT_API_URL = "https://demarche.numerique.gouv.fr/api/v2/graphql"
 
@@ -35,6 +38,13 @@ SYSTEM_EMAILS = (
 # The names under which the sandbox is known: its port changes with each process.
 SANDBOX_INSTANCE = "sandbox"
 SANDBOX_SITE_URL = "https://sandbox.example.org"
+
+# What an accessibility statement may say (arrêté du 20 septembre 2019).
+CONFORMITIES = {
+    "non": "non conforme",
+    "partiellement": "partiellement conforme",
+    "totalement": "totalement conforme",
+}
 
 # urlsafe-base64 of "<uuid>;<24 characters>": 84 letters, the padding may be left out.
 USUAL_TOKEN = re.compile(r"[A-Za-z0-9_-]{80,}={0,2}")
@@ -160,6 +170,14 @@ def site_url() -> str:
     return SANDBOX_SITE_URL if sandbox() else origin_of(api_url())
 
 
+def platform_name() -> str:
+    """What people call the platform that their dossier is on."""
+    site = site_url()
+    if site == SANDBOX_SITE_URL or site in ORIGINS_OF_THE_PLATFORM:
+        return "Démarche numérique"
+    return urlsplit(site).hostname or site
+
+
 def system_emails() -> frozenset[str]:
     """The addresses of automatic messages, in lower case."""
     emails = getattr(settings, "DS_SYSTEM_EMAILS", None) or SYSTEM_EMAILS
@@ -172,6 +190,91 @@ def sandbox() -> bool:
     return bool(getattr(settings, "DS_SANDBOX", False))
 
 
+@dataclass(frozen=True)
+class Organisation:
+    """Whose pages the usager sees. An empty text is something that is not shown."""
+
+    name: str
+    logo_text: str
+    color: str
+    color_dark: str
+    accessibility: str
+    accessibility_url: str
+    legal_url: str
+    privacy_url: str
+    contact_url: str
+
+
+def organisation() -> Organisation:
+    name = _line("DS_ORGANISATION_NAME") or "Votre administration"
+    level = _line("DS_ORGANISATION_ACCESSIBILITY") or "non"
+    if level not in CONFORMITIES:
+        raise ImproperlyConfigured(
+            f"DS_ORGANISATION_ACCESSIBILITY doit valoir {', '.join(CONFORMITIES)}."
+        )
+    return Organisation(
+        name=name,
+        logo_text=_line("DS_ORGANISATION_LOGO_TEXT") or name,
+        color=_color("DS_ORGANISATION_COLOR"),
+        color_dark=_color("DS_ORGANISATION_COLOR_DARK"),
+        accessibility=CONFORMITIES[level],
+        accessibility_url=_link("DS_ORGANISATION_ACCESSIBILITY_URL"),
+        legal_url=_link("DS_ORGANISATION_LEGAL_URL"),
+        privacy_url=_link("DS_ORGANISATION_PRIVACY_URL"),
+        contact_url=_link("DS_ORGANISATION_CONTACT_URL"),
+    )
+
+
+def _line(name: str) -> str:
+    value = getattr(settings, name, "")
+    # Part of it goes into the headers of mails.
+    if not isinstance(value, str) or not value.isprintable():
+        raise ImproperlyConfigured(f"{name} doit être un texte d'une seule ligne.")
+    return value.strip()
+
+
+def _color(name: str) -> str:
+    color = _line(name)
+    if color and not re.fullmatch(r"#[0-9a-fA-F]{6}", color):
+        raise ImproperlyConfigured(f"{name} doit être une couleur comme #0b5394.")
+    return color
+
+
+def _link(name: str) -> str:
+    link = _line(name)
+    if link and not re.match(r"https?://[^/]|/(?!/)|mailto:.", link):
+        raise ImproperlyConfigured(
+            f"{name} doit être une adresse comme https://www.example.org/page ou /page."
+        )
+    return link
+
+
+def public_url() -> str:
+    """Our own address as usagers know it, without a slash at the end; "" if none is set."""
+    url = _line("DS_PUBLIC_URL")
+    if url and not re.fullmatch(
+        r"https://[^/?#@]+/?|http://(localhost|127\.0\.0\.1)(:\d+)?/?", url
+    ):
+        raise ImproperlyConfigured(
+            "DS_PUBLIC_URL doit être une adresse comme https://dossiers.example.org, sans chemin."
+        )
+    return url.rstrip("/")
+
+
+def client_address() -> Callable[[HttpRequest], str]:
+    """What tells where a request comes from: the project knows which proxies to believe."""
+    path = getattr(settings, "DS_CLIENT_ADDRESS", "")
+    if not path:
+        return lambda request: request.META.get("REMOTE_ADDR", "")
+    try:
+        function: Callable[[HttpRequest], str] = import_string(path)
+    except ImportError as err:
+        raise ImproperlyConfigured(
+            "DS_CLIENT_ADDRESS doit être le chemin d'une fonction, comme config.clients.address."
+        ) from err
+    return function
+
+
 # In the order of their system checks, dsintegration.E002 and on: add at the end.
 READERS: tuple[Callable[[], Any], ...] = (
     api_url,
@@ -182,3 +285,5 @@ READERS: tuple[Callable[[], Any], ...] = (
     batch_size,
     in_flight,
 )
+# What no fetch needs.
+PAGE_READERS: tuple[Callable[[], Any], ...] = (organisation, public_url, client_address)
