@@ -8,5 +8,7 @@ class DsintegrationConfig(AppConfig):
 
     def ready(self) -> None:
         from dsintegration.checks import check_settings
+        from dsintegration.usager.checks import check_usager_page
 
         checks.register(check_settings)
+        checks.register(check_usager_page, deploy=True)

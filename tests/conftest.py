@@ -1,5 +1,6 @@
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from django.conf import settings as django_settings
@@ -63,3 +64,25 @@ def logs(caplog) -> pytest.LogCaptureFixture:
 @pytest.fixture
 def on_sqlite() -> bool:
     return "sqlite" in django_settings.DATABASES["default"]["ENGINE"]
+
+
+class Later:
+    """Pieces of work that requests left for after the answer."""
+
+    def __init__(self) -> None:
+        self.left: list[Callable[[], object]] = []
+
+    def run_later(self, work, *args) -> None:
+        self.left.append(partial(work, *args))
+
+    def run(self) -> None:
+        while self.left:
+            self.left.pop(0)()
+
+
+@pytest.fixture
+def later(monkeypatch) -> Later:
+    """Background work waits until the test has it done, in its own thread and transaction."""
+    kept = Later()
+    monkeypatch.setattr("dsintegration.usager.background.pool", kept)
+    return kept

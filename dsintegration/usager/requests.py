@@ -1,0 +1,78 @@
+"""What becomes of a request for a link: the part that nobody waits for.
+
+A link goes out only if the address is the one that the platform has for the dossier: by an answer
+of less than 5 minutes, or of less than 24 hours when the platform cannot be asked.
+"""
+
+import logging
+from datetime import timedelta
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
+
+from dsintegration.client import get_client
+from dsintegration.exceptions import DossierNotFound, DSError
+from dsintegration.models import Dossier
+from dsintegration.payloads import DossierPayload
+from dsintegration.services import AnswerNotWanted, fetch_dossier
+from dsintegration.usager import limits
+from dsintegration.usager.addresses import normalised, same
+from dsintegration.usager.mails import send_link
+
+logger = logging.getLogger(__name__)
+
+# Of a full answer: a change of hands does not touch the dates of a dossier.
+FRESH = timedelta(minutes=5)
+GOOD_ENOUGH = timedelta(hours=24)
+
+
+def answer_request(number: int, email: str, network: str, origin: str) -> None:
+    """Send a link to whoever `email` is, if the dossier is theirs.
+
+    `network` counts for the budget of unknown numbers; `origin` is where our pages are.
+    """
+    dossier = Dossier.objects.filter(number=number).first()
+    if dossier is None:
+        dossier = _fetch_unknown(number, email, network)
+    elif timezone.now() - dossier.fetched_at > FRESH:
+        dossier = _fetch_known(dossier)
+    if dossier is None or dossier.usager_account_deleted or not same(dossier.usager_email, email):
+        return
+    address = normalised(dossier.usager_email)
+    if not limits.MAILS_OF_DOSSIER.take(number):
+        return
+    if not limits.MAILS_OF_ADDRESS.take(address):
+        limits.MAILS_OF_DOSSIER.give_back(number)
+        return
+    if not send_link(dossier, origin):
+        limits.MAILS_OF_DOSSIER.give_back(number)
+        limits.MAILS_OF_ADDRESS.give_back(address)
+
+
+def _fetch_unknown(number: int, email: str, network: str) -> Dossier | None:
+    """The dossier, stored only if it is theirs."""
+    if not limits.UNKNOWN_NUMBERS_OF_NETWORK.take(network) or not limits.UNKNOWN_NUMBERS.take():
+        return None
+
+    def is_theirs(payload: DossierPayload) -> bool:
+        return same(payload.usager.email, email) and not payload.usager.is_deleted
+
+    try:
+        return fetch_dossier(number, client=get_client(web=True), wanted=is_theirs).dossier
+    except (AnswerNotWanted, DSError, ImproperlyConfigured):
+        return None
+
+
+def _fetch_known(dossier: Dossier) -> Dossier | None:
+    """The dossier as the platform gives it now, or as it gave it not long ago."""
+    try:
+        if limits.CALLS_OF_DOSSIER.take(dossier.number):
+            return fetch_dossier(dossier.number, client=get_client(web=True)).dossier
+    except DossierNotFound:
+        # It answered: the last usager that it named is told that the dossier is gone.
+        return dossier
+    except DSError:
+        pass  # noted by the services
+    except ImproperlyConfigured as err:
+        logger.error("usager: the platform cannot be asked: %s", err)  # noqa: TRY400
+    return dossier if timezone.now() - dossier.fetched_at <= GOOD_ENOUGH else None

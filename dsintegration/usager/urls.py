@@ -1,0 +1,17 @@
+from django.urls import path
+
+from dsintegration.usager import views
+
+app_name = "usager"
+
+urlpatterns = [
+    path("", views.LinkRequestView.as_view(), name="request"),
+    path("envoye/", views.SentView.as_view(), name="sent"),
+    path("couleurs.css", views.ColorsView.as_view(), name="colors"),
+    path("lien/", views.OpenView.as_view(), name="open"),
+    path("lien/<str:token>/", views.LinkView.as_view(), name="link"),
+    path("termine/", views.LeftView.as_view(), name="left"),
+    path("<int:number>/", views.DossierView.as_view(), name="dossier"),
+    path("<int:number>/actualiser/", views.RefreshView.as_view(), name="refresh"),
+    path("<int:number>/quitter/", views.LeaveView.as_view(), name="leave"),
+]

@@ -1,0 +1,91 @@
+"""The threads behind `run_later`: bounded, and nobody's bug stops them."""
+
+import threading
+
+import pytest
+from django.core import mail
+from django.core.cache import cache
+from django.db import connection
+
+from dsintegration.models import Dossier
+from dsintegration.usager import background
+
+
+@pytest.fixture
+def pool():
+    pool = background.Pool(threads=1, waiting=3)
+    yield pool
+    pool.close()
+
+
+def test_nobody_waits(pool):
+    gate, done = threading.Event(), []
+    pool.run_later(gate.wait, 10)
+    pool.run_later(done.append, "done")
+    assert done == []
+    gate.set()
+    pool.close()
+    assert done == ["done"]
+
+
+def test_too_much_is_given_up(pool, logs):
+    gate, done = threading.Event(), []
+    pool.run_later(gate.wait, 10)
+    for rank in range(4):
+        pool.run_later(done.append, rank)
+    assert "one piece was given up" in logs.text
+    gate.set()
+    pool.close()
+    assert done == [0, 1]
+
+
+def test_room_comes_back(pool):
+    for _ in range(10):
+        done = threading.Event()
+        pool.run_later(done.set)
+        assert done.wait(5)
+        # The room is given back just after the work.
+        with pool._room:
+            pass
+
+
+def test_a_bug_is_logged_without_its_words(pool, logs):
+    address = "usager@example.org"
+
+    def work():
+        raise RuntimeError(address)
+
+    done = []
+    pool.run_later(work)
+    pool.run_later(done.append, "next")
+    pool.close()
+    assert done == ["next"]
+    assert "RuntimeError in background work" in logs.text
+    assert "in work" in logs.text
+    assert "usager@example.org" not in logs.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_connections_are_closed(pool):
+    used = []
+
+    def work():
+        Dossier.objects.count()
+        used.append(connection.connection)
+
+    pool.run_later(work)
+    pool.close()
+    (raw,) = used
+    with pytest.raises(Exception, match=r"(?i)closed"):
+        raw.cursor()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_goes_through_the_threads(client, sandbox, monkeypatch):
+    cache.clear()
+    pool = background.Pool()
+    monkeypatch.setattr(background, "pool", pool)
+    form = {"number": "12345", "email": "bureau@lescordesvocales.example.org"}
+    assert client.post("/suivi/", form).status_code == 302
+    pool.close()
+    assert [message.to for message in mail.outbox] == [[form["email"]]]

@@ -1,0 +1,160 @@
+"""Whose pages they are: settings, their checks, and what they change."""
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config import env
+from dsintegration import conf
+from dsintegration.checks import check_settings
+from dsintegration.sandbox import TOKEN
+from dsintegration.usager.checks import check_usager_page
+from dsintegration.usager.colors import contrast
+from tests.pages import check_html
+
+ORGANISATION = "DS_ORGANISATION_"
+
+
+@pytest.fixture
+def good(settings):
+    settings.DS_API_TOKEN = TOKEN
+    settings.DS_ORGANISATION_NAME = "Ville d'Exemple"
+    settings.DEFAULT_FROM_EMAIL = "Ville <ne-pas-repondre@example.org>"
+    return settings
+
+
+def ids(messages):
+    return [message.id.removeprefix("dsintegration.") for message in messages]
+
+
+def test_nothing_to_say(good):
+    assert check_settings() == check_usager_page() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("DS_ORGANISATION_NAME", "Ville\nBcc: all@example.org", "E007"),
+        ("DS_ORGANISATION_LOGO_TEXT", "a\tb", "E007"),
+        ("DS_ORGANISATION_COLOR", "blue", "E007"),
+        ("DS_ORGANISATION_COLOR", "#0b5394; } body { display: none", "E007"),
+        ("DS_ORGANISATION_COLOR_DARK", "#fff", "E007"),
+        ("DS_ORGANISATION_ACCESSIBILITY", "oui", "E007"),
+        ("DS_ORGANISATION_ACCESSIBILITY_URL", "javascript:alert(1)", "E007"),
+        ("DS_ORGANISATION_LEGAL_URL", "//example.org", "E007"),
+        ("DS_ORGANISATION_PRIVACY_URL", "data:text/html,x", "E007"),
+        ("DS_ORGANISATION_CONTACT_URL", "www.example.org", "E007"),
+        ("DS_PUBLIC_URL", "http://dossiers.example.org", "E008"),
+        ("DS_PUBLIC_URL", "https://dossiers.example.org/suivi", "E008"),
+        ("DS_PUBLIC_URL", "https://me:hidden@dossiers.example.org", "E008"),
+        ("DS_CLIENT_ADDRESS", "config.clients.nothing", "E009"),
+    ],
+)
+def test_what_can_never_work(good, name, value, expected):
+    setattr(good, name, value)
+    (message,) = check_settings()
+    assert ids([message]) == [expected]
+    assert name in message.msg
+    assert "hidden" not in message.msg
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("DS_ORGANISATION_COLOR", "#ffd700", ["W021"]),
+        ("DS_ORGANISATION_COLOR", "#0b5394", []),
+        ("DS_ORGANISATION_COLOR_DARK", "#0b5394", ["W021"]),
+        ("DS_ORGANISATION_COLOR_DARK", "#ffd700", []),
+        ("DS_ORGANISATION_NAME", "", ["W022"]),
+        ("DEFAULT_FROM_EMAIL", "webmaster@localhost", ["W023"]),
+        ("ALLOWED_HOSTS", ["*"], ["W024"]),
+        ("ALLOWED_HOSTS", ["dossiers.example.org"], []),
+    ],
+)
+def test_what_production_needs(good, name, value, expected):
+    setattr(good, name, value)
+    assert ids(check_usager_page()) == expected
+    assert all(name in message.msg and message.hint for message in check_usager_page())
+
+
+def test_any_host_is_harmless_with_an_address_of_our_own(good):
+    good.ALLOWED_HOSTS, good.DS_PUBLIC_URL = ["*"], "https://dossiers.example.org"
+    assert check_usager_page() == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [("#000000", "#ffffff", 21), ("#777777", "#ffffff", 4.48), ("#123456", "#123456", 1)],
+)
+def test_contrast(one, other, expected):
+    assert contrast(one, other) == contrast(other, one) == pytest.approx(expected, abs=0.01)
+
+
+def test_pages_bear_the_organisation(client, settings):
+    settings.DS_ORGANISATION_NAME = "Ville d'<Exemple>"
+    settings.DS_ORGANISATION_LOGO_TEXT = "EXEMPLE"
+    settings.DS_ORGANISATION_ACCESSIBILITY = "partiellement"
+    settings.DS_ORGANISATION_ACCESSIBILITY_URL = "/accessibilite/"
+    settings.DS_ORGANISATION_LEGAL_URL = "https://www.example.org/legal"
+    page = client.get("/suivi/").content.decode()
+    check_html(page)
+    assert "Ville d&#x27;&lt;Exemple&gt;</title>" in page
+    assert '<p class="logo">EXEMPLE</p>' in page
+    assert '<a href="/accessibilite/">Accessibilité&nbsp;: partiellement conforme</a>' in page
+    assert 'href="https://www.example.org/legal"' in page
+    assert "Nous contacter" not in page
+    assert "couleurs.css" not in page
+
+
+def test_colors(client, settings):
+    settings.DS_ORGANISATION_COLOR = "#663399"
+    settings.DS_ORGANISATION_COLOR_DARK = "#ccaaff"
+    assert 'href="/suivi/couleurs.css"' in client.get("/suivi/").content.decode()
+    response = client.get("/suivi/couleurs.css")
+    assert response["Content-Type"] == "text/css"
+    assert response.content.decode() == (
+        ":root { --accent: #663399; }\n"
+        "@media screen and (prefers-color-scheme: dark) { :root { --accent: #ccaaff; } }"
+    )
+
+
+def test_without_a_project_s_word_on_proxies(settings, rf):
+    del settings.DS_CLIENT_ADDRESS
+    request = rf.get("/", REMOTE_ADDR="192.0.2.1", HTTP_X_FORWARDED_FOR="192.0.2.2")
+    assert conf.client_address()(request) == "192.0.2.1"
+
+
+class TestEmailUrl:
+    @pytest.mark.parametrize(
+        ("url", "expected"),
+        [
+            (
+                "smtp+tls://me:a%20secret@mail.example.org:587",
+                {
+                    "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+                    "EMAIL_HOST": "mail.example.org",
+                    "EMAIL_PORT": 587,
+                    "EMAIL_HOST_USER": "me",
+                    "EMAIL_HOST_PASSWORD": "a secret",
+                    "EMAIL_USE_TLS": True,
+                },
+            ),
+            ("consolemail://", {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}),
+        ],
+    )
+    def test_read(self, monkeypatch, url, expected):
+        monkeypatch.setenv("EMAIL_URL", url)
+        assert env.email("EMAIL_URL", default="") == expected
+
+    @pytest.mark.parametrize(
+        "url", ["mail.example.org", "https://hidden@example.org", "smtp://", "smtp://hidden:x"]
+    )
+    def test_what_cannot_be_used(self, monkeypatch, url):
+        monkeypatch.setenv("EMAIL_URL", url)
+        with pytest.raises(ImproperlyConfigured, match="EMAIL_URL doit être") as caught:
+            env.email("EMAIL_URL", default="")
+        assert "hidden" not in str(caught.value)
+        assert caught.value.__cause__ is None
+
+    def test_default(self, monkeypatch):
+        monkeypatch.setenv("EMAIL_URL", "")
+        assert env.email("EMAIL_URL", default="smtp://localhost:25")["EMAIL_PORT"] == 25
