@@ -68,6 +68,7 @@ def serve(*, sandbox: bool) -> None:
     say(
         f"Administration : http://{ADDRESS}/admin/   compte : {ACCOUNT}   mot de passe : {password}"
     )
+    say(f"Page de l'usager : http://{ADDRESS}/suivi/   le courriel s'affichera ici")
     manage("runserver", "--noreload", ADDRESS)
 
 
