@@ -123,7 +123,8 @@ class TestRequests:
         failed = reasons(fetch_dossiers(numbers))
         assert list(failed.values()) == [Reason.TOKEN_REFUSED]
         assert len(sandbox.received) <= 2 + 3 * at_once
-        assert Platform.objects.get().last_error_reason == "token_refused"
+        if at_once == 1:  # else a request that was sent later may have succeeded here
+            assert Platform.objects.get().last_error_reason == "token_refused"
 
     def test_a_bug_is_not_swallowed(self, sandbox, many, settings, monkeypatch):
         settings.DS_IN_FLIGHT, settings.DS_BATCH_SIZE = 4, 10
