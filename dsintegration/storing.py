@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -21,6 +22,7 @@ from django.views.decorators.debug import sensitive_variables
 from dsintegration.exceptions import DossierNotFound, DSError
 from dsintegration.models import Author, Demarche, Dossier, Message, Platform
 from dsintegration.payloads import DossierPayload, MessagePayload
+from dsintegration.signals import dossier_changed, message_received
 
 # Columns that bear the same name in the answer.
 COPIED = (
@@ -103,6 +105,7 @@ def store(
         stored_messages = _stored_messages(known.values())
 
         results: dict[int, FetchResult] = {}
+        changes: list[_Change] = []
         to_write: list[Dossier] = []
         unmoved: list[Dossier] = []
         messages: list[Message] = []
@@ -116,10 +119,15 @@ def store(
             )
             demarche = demarches[payload.demarche.number]
             loud, quiet = _assign_all(dossier, payload, demarche, conversation.rows, sent_at)
-            changed = created or loud or bool(conversation.to_write) or demarche.number in renamed
+            changed = bool(created or loud or conversation.to_write or demarche.number in renamed)
             if changed:
                 platform.version += 1
                 dossier.version, dossier.changed_at = platform.version, timezone.now()
+                if conversation.to_write:
+                    loud.append("messages")
+                if demarche.number in renamed:
+                    loud.append("demarche")
+                changes.append(_Change(dossier, created, frozenset(loud), conversation.received))
             (to_write if changed or quiet else unmoved).append(dossier)
             messages += conversation.to_write
             results[payload.number] = FetchResult(dossier, created=created, changed=changed)
@@ -134,11 +142,30 @@ def store(
         _write_dossiers(to_write)
         _touch(unmoved, sent_at)
         _write_messages(messages)
+        transaction.on_commit(partial(_announce, changes))
     return [
         results.get(payload.number)
         or FetchResult(known[payload.number], created=False, changed=False)
         for payload in payloads
     ]
+
+
+@dataclass(frozen=True)
+class _Change:
+    dossier: Dossier
+    created: bool
+    fields: frozenset[str]
+    received: list[Message]
+
+
+def _announce(changes: list[_Change]) -> None:
+    """Tell the SI, now that it is stored."""
+    for change in changes:
+        dossier_changed.send_robust(
+            Dossier, dossier=change.dossier, created=change.created, fields=change.fields
+        )
+        for message in change.received:
+            message_received.send_robust(Message, message=message)
 
 
 def _is_older(payload: DossierPayload, dossier: Dossier | None, sent_at: datetime) -> bool:
@@ -177,8 +204,8 @@ def _assign_all(
     demarche: Demarche,
     messages: list[Message],
     sent_at: datetime,
-) -> tuple[bool, bool]:
-    """Set every column; whether one that our JSON shows differs, and whether another one does."""
+) -> tuple[list[str], bool]:
+    """Set every column; those that our JSON shows and that differ, and whether another one does."""
     shown: dict[str, Any] = {name: getattr(payload, name) for name in COPIED} | {
         "ds_id": payload.id,
         "usager_email": payload.usager.email,
@@ -196,15 +223,15 @@ def _assign_all(
     loud, quiet = _assign(dossier, shown), _assign(dossier, others)
     dossier.fetched_at = sent_at
     forgotten = _forget_failure(dossier, sent_at)
-    return loud, quiet or forgotten
+    return loud, bool(quiet) or forgotten
 
 
-def _assign(dossier: Dossier, columns: dict[str, Any]) -> bool:
-    """Set the columns; whether one of them was not so before."""
+def _assign(dossier: Dossier, columns: dict[str, Any]) -> list[str]:
+    """Set the columns; the names of those that were not so before."""
     differ = [name for name, value in columns.items() if getattr(dossier, name, None) != value]
     for name in differ:
         setattr(dossier, name, columns[name])
-    return bool(differ)
+    return differ
 
 
 def _stored_messages(dossiers: Iterable[Dossier]) -> dict[int | None, dict[str, list[Any]]]:
@@ -219,10 +246,12 @@ def _stored_messages(dossiers: Iterable[Dossier]) -> dict[int | None, dict[str, 
 
 @dataclass(frozen=True)
 class _Conversation:
-    """`rows`: every message, oldest first; `to_write`: those whose rows are missing or differ."""
+    """`rows`: every message, oldest first; `to_write`: those whose rows are missing or differ;
+    `received`: those that are new, and that can be read."""
 
     rows: list[Message]
     to_write: list[Message]
+    received: list[Message]
 
 
 def _conversation(
@@ -255,6 +284,7 @@ def _conversation(
     return _Conversation(
         rows=sorted(messages, key=lambda message: message.created_at),
         to_write=[row for row in messages if stored.get(row.ds_id) != wanted[row.ds_id]],
+        received=[row for row in messages if row.ds_id not in stored and not row.discarded_at],
     )
 
 
@@ -355,14 +385,15 @@ def _mark_absent(numbers: list[int], instance: str, sent_at: datetime) -> None:
     with transaction.atomic(durable=True):
         platform = _lock_platform(instance)
         dossiers = list(Dossier.objects.filter(number__in=numbers, checked_at__lte=sent_at))
-        changed = False
+        changes = []
         for dossier in dossiers:
             dossier.checked_at = sent_at
             _forget_failure(dossier, sent_at)
             if dossier.absent_since is None:
-                changed = True
                 platform.version += 1
                 dossier.absent_since = sent_at
                 dossier.version, dossier.changed_at = platform.version, timezone.now()
-        _store_platform(platform, instance, sent_at, changed=changed)
+                changes.append(_Change(dossier, False, frozenset({"absent_since"}), []))
+        _store_platform(platform, instance, sent_at, changed=bool(changes))
         _write_dossiers(dossiers)
+        transaction.on_commit(partial(_announce, changes))
