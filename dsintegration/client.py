@@ -10,7 +10,7 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -35,7 +35,8 @@ from dsintegration.exceptions import (
     DSUnavailable,
     Reason,
 )
-from dsintegration.queries import GET_DOSSIER, Document, get_dossiers
+from dsintegration.pace import count_request, wait_for_turn
+from dsintegration.queries import GET_CHANGES, GET_DOSSIER, Document, get_dossiers
 from dsintegration.transport import BodyTooLargeError, BoundedTransport, deadline, seconds_left
 
 # gql writes whole answers, which name people, at DEBUG.
@@ -66,7 +67,8 @@ class Client:
     """The API behind one address and one token. Threads may share it: each has its connection.
 
     `timeouts`: seconds for a connection and for each read; `budget`: seconds for a whole call,
-    from the name look-up to the last byte of the last retry.
+    from the name look-up to the last byte of the last retry; `patient`: calls wait until the last
+    minute has room for them (pace.py).
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Client:
         *,
         timeouts: tuple[float, float] = (5, 35),
         budget: float = BACKGROUND_BUDGET,
+        patient: bool = False,
     ) -> None:
         self.url = conf.validate_url(url, "DS_API_URL")
         if not token:
@@ -83,7 +86,10 @@ class Client:
         self._token = token
         self._timeouts = timeouts
         self._budget = budget
+        self._patient = patient
         self._local = threading.local()
+        self._counting = threading.Lock()
+        self.requests = 0  # that were sent, retries included
 
     @sensitive_variables()
     def get_dossier(self, number: int) -> dict[str, Any]:
@@ -131,6 +137,14 @@ class Client:
                 return {n: dossier for n, dossier in found.items() if dossier}, failures
         raise trouble
 
+    def get_changes(self, demarche: int, since: datetime, cursors: Mapping[str, str]) -> Any:
+        """A page of what moved and what went in a démarche since a moment, not validated.
+
+        `cursors` go on from a former page: `after`, `afterPending`, `afterDeleted`.
+        """
+        variables = {"demarche": demarche, "since": since.isoformat(), **cursors}
+        return self._execute(GET_CHANGES.with_variables(**variables)).get("demarche")
+
     @property
     def sent_at(self) -> datetime | None:
         """When this thread's last call sent its last try: what an answer is as new as."""
@@ -148,9 +162,14 @@ class Client:
             wait=_seconds_to_wait,
             stop=_is_the_last_try,
             sleep=lambda seconds: pause(seconds),
+            before_sleep=lambda _: count_request(),
             reraise=True,
         )
         self._local.sent_at = None
+        if self._patient:
+            wait_for_turn()
+        else:
+            count_request()
         with deadline(self._budget):
             return attempts(self._execute_once, document)
 
@@ -159,6 +178,8 @@ class Client:
         transport: BoundedTransport = session.transport
         transport.forget_last_answer()
         self._local.sent_at = timezone.now()
+        with self._counting:
+            self.requests += 1
         try:
             result = session.execute(document, get_execution_result=True)
         except TransportConnectionFailed as err:
@@ -186,11 +207,11 @@ class Client:
         return session
 
 
-def get_client(*, web: bool = False) -> Client:
+def get_client(*, web: bool = False, patient: bool = False) -> Client:
     """The client that the settings describe, kept from one call to the next.
 
     `web`: somebody waits for the page, so a call ends after 10 s at most (several calls together,
-    in a `deadline` of their own).
+    in a `deadline` of their own). `patient`: work that may wait for room in the minute.
     Raises ImproperlyConfigured, for any of our settings: one that the display of a dossier would
     stumble over is refused before the platform is asked.
     """
@@ -200,12 +221,14 @@ def get_client(*, web: bool = False) -> Client:
     if web:
         connect, read = min(connect, WEB_BUDGET), min(read, WEB_BUDGET)
     budget = WEB_BUDGET if web else BACKGROUND_BUDGET
-    return _kept_client(conf.api_url(), conf.api_token(), (connect, read), budget)
+    return _kept_client(conf.api_url(), conf.api_token(), (connect, read), budget, patient)
 
 
 @lru_cache(maxsize=4)
-def _kept_client(url: str, token: str, timeouts: tuple[float, float], budget: float) -> Client:
-    return Client(url, token, timeouts=timeouts, budget=budget)
+def _kept_client(
+    url: str, token: str, timeouts: tuple[float, float], budget: float, patient: bool
+) -> Client:
+    return Client(url, token, timeouts=timeouts, budget=budget, patient=patient)
 
 
 # Retries

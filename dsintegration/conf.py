@@ -8,7 +8,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +16,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
+
+from dsintegration.durations import parse_duration
 
 DEFAULT_API_URL = "https://demarche.numerique.gouv.fr/api/v2/graphql"
 
@@ -146,6 +148,23 @@ def batch_size() -> int:
 def in_flight() -> int:
     """How many requests of a batch are under way at once."""
     return _count("DS_IN_FLIGHT", 4, 16)
+
+
+def rate_limit() -> int:
+    """How many requests all of us may send in any 60 seconds; the platform refuses beyond 400."""
+    return _count("DS_RATE_LIMIT", 300, 400)
+
+
+def refresh_ages() -> tuple[timedelta, timedelta]:
+    """From what age a dossier is refreshed: one that is open, one that is finished or absent."""
+    return (_age("DS_REFRESH_AFTER", "1h"), _age("DS_REFRESH_FINISHED_AFTER", "1d"))
+
+
+def _age(name: str, default: str) -> timedelta:
+    try:
+        return parse_duration(getattr(settings, name, "") or default)
+    except ValueError as err:
+        raise ImproperlyConfigured(f"{name} : {err}.") from err
 
 
 def _count(name: str, default: int, most: int) -> int:
@@ -284,6 +303,8 @@ READERS: tuple[Callable[[], Any], ...] = (
     system_emails,
     batch_size,
     in_flight,
+    rate_limit,
+    refresh_ages,
 )
 # What no fetch needs.
 PAGE_READERS: tuple[Callable[[], Any], ...] = (organisation, public_url, client_address)

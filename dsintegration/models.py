@@ -31,6 +31,7 @@ class Platform(models.Model):
     last_error_code = models.CharField("dernière erreur", max_length=50, blank=True)
     last_error_reason = models.CharField("raison de l'erreur", max_length=50, blank=True)
     last_error_at = models.DateTimeField("erreur survenue le", null=True, blank=True)
+    refreshed_at = models.DateTimeField("dernier rafraîchissement complet", null=True, blank=True)
 
     class Meta:
         verbose_name = "plateforme"
@@ -192,6 +193,12 @@ class Dossier(models.Model):
     absent_since = models.DateTimeField(
         "absent de la plateforme depuis", null=True, blank=True, help_text="Souvent provisoire."
     )
+    erased_at = models.DateTimeField(
+        "effacé de la plateforme",
+        null=True,
+        blank=True,
+        help_text="Vu dans sa liste des dossiers supprimés pour de bon : la purge l'emportera.",
+    )
     last_error_code = models.CharField("dernière erreur", max_length=50, blank=True)
     last_error_reason = models.CharField("raison de l'erreur", max_length=50, blank=True)
     last_error_at = models.DateTimeField("erreur survenue le", null=True, blank=True)
@@ -216,6 +223,7 @@ class Dossier(models.Model):
             models.Index(fields=["version"], name="dossier_version"),
             models.Index(fields=["changed_at"], name="dossier_changed_at"),
             models.Index(fields=["fetched_at"], name="dossier_fetched_at"),
+            models.Index(fields=["checked_at", "id"], name="dossier_checked_at"),
             models.Index(Lower("usager_email"), name="dossier_usager_email"),
             # Few rows of many: those that somebody has to look at.
             models.Index(fields=["last_message_at"], name="dossier_to_answer", condition=TO_ANSWER),

@@ -104,17 +104,58 @@ class DossierPayload(_Payload):
     messages: list[MessagePayload]
 
 
+class _PageInfo(_Payload):
+    has_next_page: bool
+    end_cursor: str | None
+
+
+class _Listed(_Payload):
+    """Types `Dossier` and `DeletedDossier`, as far as a list needs them."""
+
+    number: Number
+
+
+class _Connection(_Payload):
+    page_info: _PageInfo
+    nodes: list[_Listed | None] | None
+
+    @property
+    def numbers(self) -> set[int]:
+        return {node.number for node in self.nodes or [] if node}
+
+
+class ChangesPayload(_Payload):
+    """A page of what moved and what went in a démarche (type `Demarche`)."""
+
+    dossiers: _Connection
+    pending_deleted_dossiers: _Connection
+    deleted_dossiers: _Connection
+
+
+def parse_changes(data: Any) -> ChangesPayload:
+    try:
+        return ChangesPayload.model_validate(data)
+    except ValidationError as err:
+        raise DSInvalidResponse(Reason.UNEXPECTED, detail=_places(err)) from None
+
+
 @sensitive_variables()
 def parse_dossier(data: dict[str, Any], number: int) -> DossierPayload:
     """The dossier `number` out of what `Client.get_dossier` gives; raises DSInvalidResponse."""
     try:
         payload = DossierPayload.model_validate(data)
     except ValidationError as err:
-        faults = err.errors(include_url=False, include_context=False, include_input=False)
-        detail = ", ".join(f"{'.'.join(map(str, f['loc']))}: {f['type']}" for f in faults[:5])
-        raise DSInvalidResponse(Reason.UNEXPECTED, dossier_number=number, detail=detail) from None
+        raise DSInvalidResponse(
+            Reason.UNEXPECTED, dossier_number=number, detail=_places(err)
+        ) from None
     if payload.number != number:
         raise DSInvalidResponse(
             Reason.UNEXPECTED, dossier_number=number, detail="another dossier came"
         )
     return payload
+
+
+def _places(err: ValidationError) -> str:
+    """Where what is wrong, without the values."""
+    faults = err.errors(include_url=False, include_context=False, include_input=False)
+    return ", ".join(f"{'.'.join(map(str, f['loc']))}: {f['type']}" for f in faults[:5])

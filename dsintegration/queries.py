@@ -76,3 +76,30 @@ def get_dossiers(count: int) -> Document:
         f"d{rank}: dossier(number: $n{rank}) {{ ...Mirrored }}" for rank in range(count)
     )
     return Document(f"query getDossiers({variables}) {{ {aliases} }}{_MIRRORED}")
+
+
+# What moved in a démarche, and what went: numbers and dates only. Type Demarche.
+GET_CHANGES = Document("""\
+query getChanges(
+  $demarche: Int!
+  $since: ISO8601DateTime!
+  $after: String
+  $afterPending: String
+  $afterDeleted: String
+) {
+  demarche(number: $demarche) {
+    dossiers(updatedSince: $since, first: 100, after: $after) {
+      pageInfo { hasNextPage endCursor }
+      nodes { number dateDerniereModification }
+    }
+    pendingDeletedDossiers(deletedSince: $since, first: 100, after: $afterPending) {
+      pageInfo { hasNextPage endCursor }
+      nodes { number dateSupression }
+    }
+    deletedDossiers(deletedSince: $since, first: 100, after: $afterDeleted) {
+      pageInfo { hasNextPage endCursor }
+      nodes { number dateSupression }
+    }
+  }
+}
+""")

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -212,14 +212,14 @@ def _assign_all(
         "demarche": demarche,
         **_summary(messages, payload.usager.email),
     }
-    if sent_at >= dossier.checked_at:
-        shown["absent_since"] = None
-        dossier.checked_at = sent_at
     # What our JSON does not show makes no new version.
     others: dict[str, Any] = {
         "date_derniere_correction_en_attente": payload.date_derniere_correction_en_attente,
         "usager_account_deleted": payload.usager.is_deleted,
     }
+    if sent_at >= dossier.checked_at:
+        shown["absent_since"] = others["erased_at"] = None
+        dossier.checked_at = sent_at
     loud, quiet = _assign(dossier, shown), _assign(dossier, others)
     dossier.fetched_at = sent_at
     forgotten = _forget_failure(dossier, sent_at)
@@ -345,6 +345,20 @@ def _forget_failure(row: Dossier | Platform, sent_at: datetime) -> bool:
     row.last_error_code = row.last_error_reason = ""
     row.last_error_at = None
     return True
+
+
+def store_checks(
+    unmoved: QuerySet[Dossier], gone: set[int], erased: set[int], instance: str, at: datetime
+) -> tuple[int, int]:
+    """Note what the lists of a démarche say, as of `at`: the dossiers `unmoved` are as they were,
+    `gone` are absent, `erased` of them for good. How many each of the first two were.
+    """
+    checked = unmoved.filter(checked_at__lt=at).update(checked_at=at)
+    numbers = list(Dossier.objects.filter(number__in=gone).values_list("number", flat=True))
+    if numbers:
+        _mark_absent(numbers, instance, at)
+        Dossier.objects.filter(number__in=erased, erased_at=None).update(erased_at=at)
+    return checked, len(numbers)
 
 
 def store_failures(failures: Sequence[DSError], instance: str, sent_at: datetime) -> None:

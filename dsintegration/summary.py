@@ -13,11 +13,11 @@ from django.db.models import Count, Max
 from django.db.models.functions import TruncWeek
 from django.utils import timezone
 
-from dsintegration.models import Dossier
+from dsintegration.models import Dossier, Platform
 
 FRESH_FOR = 5 * 60
 WEEKS = 12
-KEY, TURN = "dsintegration.summary.1", "dsintegration.summary.1.fresh"
+KEY, TURN = "dsintegration.summary.2", "dsintegration.summary.2.fresh"
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Summary:
     failing: int
     absent: int
     last_fetched_at: datetime | None
+    refreshed_at: datetime | None
 
     @property
     def states(self) -> Counter[str]:
@@ -74,6 +75,7 @@ def count() -> Summary:
         failing=Dossier.objects.failing().count(),
         absent=Dossier.objects.absent().count(),
         last_fetched_at=Dossier.objects.aggregate(at=Max("fetched_at"))["at"],
+        refreshed_at=Platform.objects.values_list("refreshed_at", flat=True).first(),
     )
 
 

@@ -7,8 +7,9 @@ import json
 import threading
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -90,6 +91,10 @@ class Sandbox:
         self.replies: dict[int, Reply | list[Reply]] = {
             number: Reply(**reply) for number, reply in REPLIES.items()
         }
+        # Numbers in the bin, and gone for good, with their moment; démarches that it may not list.
+        self.pending: dict[int, str] = {}
+        self.deleted: dict[int, str] = {}
+        self.unlistable: set[int] = set()
         self.received: list[Received] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -152,10 +157,32 @@ class Sandbox:
                 return given
             return self.dossiers[number]
 
-        result = execute_sync(schema(), document, {"dossier": resolve}, variable_values=variables)
+        root = {"dossier": resolve, "demarche": self._demarche}
+        result = execute_sync(schema(), document, root, variable_values=variables)
         if result.errors and result.data is None and not result.errors[0].path:
             return {"errors": [error.formatted for error in result.errors]}
         return {**result.formatted}
+
+    def _demarche(self, _info: object, number: int) -> dict[str, Any]:
+        """The lists of a démarche."""
+        if number in self.unlistable:
+            raise GraphQLError(
+                "An object of type Demarche was hidden due to permissions",
+                extensions={"code": "unauthorized"},
+            )
+        dossiers = [d for d in self.dossiers.values() if d["demarche"]["number"] == number]
+
+        def gone(rows: dict[int, str]) -> Callable[..., dict[str, Any]]:
+            nodes = [{"number": n, "dateSupression": at} for n, at in rows.items()]
+            return lambda _info, **asked: _page(nodes, "dateSupression", **asked)
+
+        return {
+            "id": f"Procedure-{number}",
+            "number": number,
+            "dossiers": lambda _info, **asked: _page(dossiers, "dateDerniereModification", **asked),
+            "pendingDeletedDossiers": gone(self.pending),
+            "deletedDossiers": gone(self.deleted),
+        }
 
     def _failures(
         self, document: DocumentNode, variables: dict[str, Any], prepared: dict[int, Reply]
@@ -226,6 +253,30 @@ def _asked(document: DocumentNode, variables: dict[str, Any]) -> Iterator[tuple[
             if isinstance(node, FieldNode) and node.name.value == "dossier" and node.arguments:
                 number = value_from_ast_untyped(node.arguments[0].value, variables)
                 yield (node.alias or node.name).value, number
+
+
+def _page(
+    nodes: list[dict[str, Any]],
+    date: str,
+    *,
+    first: int = 100,
+    after: str | None = None,
+    **since: str,
+) -> dict[str, Any]:
+    """A page of a connection, oldest change first; the cursor is a rank."""
+    floor = next(iter(since.values()), None)
+    moment = datetime.fromisoformat
+    rows = sorted(
+        (node for node in nodes if floor is None or moment(node[date]) >= moment(floor)),
+        key=lambda node: (moment(node[date]), node["number"]),
+    )
+    start = int(after or 0)
+    shown = rows[start : start + min(first, 100)]
+    end = start + len(shown)
+    return {
+        "nodes": shown,
+        "pageInfo": {"hasNextPage": end < len(rows), "endCursor": str(end) if shown else None},
+    }
 
 
 def _error(message: str, code: str, alias: str) -> dict[str, Any]:

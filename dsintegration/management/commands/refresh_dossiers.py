@@ -1,0 +1,155 @@
+"""`manage.py refresh_dossiers`: what keeps the mirror fresh, under cron or a systemd timer."""
+
+import signal
+import time
+from argparse import ArgumentTypeError
+from datetime import timedelta
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from tqdm import tqdm
+
+from dsintegration.durations import parse_duration
+from dsintegration.management.base import BAD_INPUT, MIXED, STATUS_OF, DossierCommand
+from dsintegration.models import Demarche
+
+TERMINATED = 143
+
+
+def _duration(text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except ValueError as err:
+        raise ArgumentTypeError(f"« {text[:40]} » : {err}") from err
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:10]) < 2**31:
+        raise ArgumentTypeError(f"« {text[:40]} » n'est pas un nombre entier supérieur à 0")
+    return int(text)
+
+
+class Command(DossierCommand):
+    help = (
+        "Rafraîchit les dossiers enregistrés, les plus anciens d'abord : ceux qui sont ouverts "
+        "plus souvent que ceux qui sont terminés ou absents. S'arrête de lui-même, et reprend au "
+        "lancement suivant ce qu'il n'a pas fini."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--older-than",
+            type=_duration,
+            metavar="DURÉE",
+            help="seulement ceux qui sont vérifiés depuis plus longtemps : 30m, 1h, 2d. "
+            "Par défaut, DS_REFRESH_AFTER et DS_REFRESH_FINISHED_AFTER.",
+        )
+        parser.add_argument(
+            "--limit", type=_positive, metavar="N", help="au plus N dossiers, un par un."
+        )
+        parser.add_argument(
+            "--state",
+            action="append",
+            metavar="ÉTAT",
+            help="seulement ceux de cet état, par exemple en_instruction ; peut être répété.",
+        )
+        parser.add_argument(
+            "--demarche",
+            action="append",
+            type=_positive,
+            metavar="NUMÉRO",
+            help="seulement ceux de cette démarche ; peut être répété.",
+        )
+        parser.add_argument(
+            "--full",
+            action="store_true",
+            help="récupère chacun, même ce que la plateforme ne date pas : titre de la démarche, "
+            "changement d'usager ou d'adresse. À lancer une fois par jour.",
+        )
+
+    def handle(
+        self,
+        *,
+        older_than: timedelta | None,
+        limit: int | None,
+        state: list[str] | None,
+        demarche: list[int] | None,
+        full: bool,
+        **_: Any,
+    ) -> None:
+        from dsintegration.client import get_client
+        from dsintegration.refresh import AlreadyRunning, Tally, due_dossiers, refresh
+
+        due = due_dossiers(older_than)
+        if state:
+            due = due.filter(state__in=state)
+        if demarche:
+            known = set(Demarche.objects.values_list("number", flat=True))
+            if unknown := sorted(set(demarche) - known):
+                raise CommandError(
+                    f"aucun dossier enregistré pour la démarche n° {unknown[0]}.",
+                    returncode=BAD_INPUT,
+                )
+            due = due.filter(demarche__number__in=demarche)
+
+        client, tally = get_client(patient=True), Tally()
+        sent_before, started = client.requests, time.monotonic()
+        self._is_told_to_stop = False
+        former = self._listen()
+        try:
+            done = refresh(
+                due,
+                tally,
+                full=full,
+                limit=limit,
+                must_stop=lambda: self._is_told_to_stop,
+                client=client,
+            )
+            with tqdm(total=due.count(), unit="dossier", disable=None) as bar:
+                for count in done:
+                    bar.update(count)
+        except AlreadyRunning:
+            self.stderr.write("Un autre rafraîchissement est en cours : celui-ci s'arrête.")
+            return
+        finally:
+            self._listen(former)
+        self.stdout.write(
+            f"{tally.fetched} récupérés ({tally.changed} changés), {tally.checked} sans changement "
+            f"d'après leur démarche, {tally.absent} absents, {tally.denied} refusés, "
+            f"{tally.failed} en échec ; {client.requests - sent_before} requêtes, "
+            f"{time.monotonic() - started:.1f} s."
+        )
+        self._end(tally)
+
+    def _listen(self, handler: Any = None) -> Any:
+        """On SIGTERM, end after the batch in hand."""
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            self._is_told_to_stop = True
+
+        try:
+            return signal.signal(signal.SIGTERM, handler or stop)
+        except ValueError:  # not the main thread: nobody sends it signals
+            return None
+
+    def _end(self, tally: Any) -> None:
+        """Say what failed, once a kind; the exit status tells the truth."""
+        if self._is_told_to_stop:
+            raise CommandError(
+                "Arrêté sur demande : la suite au prochain lancement.", returncode=TERMINATED
+            )
+        if not tally.failures:
+            return
+        lines = [
+            f"En échec, par exemple le dossier n° {err.dossier_number} : {err.sentence}"
+            if err.dossier_number
+            else f"En échec : {err.sentence}"
+            for err in tally.failures.values()
+        ]
+        if tally.stopped_by:
+            lines.append("Arrêté avant la fin : la suite au prochain lancement.")
+        statuses = {STATUS_OF[kind] for kind in tally.failures}
+        raise CommandError(
+            "\n".join(lines), returncode=statuses.pop() if len(statuses) == 1 else MIXED
+        )
