@@ -1,53 +1,123 @@
-"""A dossier as JSON, for the REST API and for `fetch_dossier --format json`."""
+"""A dossier as JSON, for the REST API and for `fetch_dossier --format json`: one source for both.
 
+Dicts are built by hand from rows of `values()`: a serializer's fields would take most of the time
+of a page of the REST API. Dates are UTC, ending in Z.
+"""
+
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from dsintegration.models import Dossier
+from django.views.decorators.debug import sensitive_variables
+
+from dsintegration import conf
+from dsintegration.models import Dossier, Message
+
+# What a list reads of each row.
+COLUMNS = (
+    "number",
+    "ds_id",
+    "state",
+    "demarche__number",
+    "demarche__ds_id",
+    "demarche__title",
+    "usager_email",
+    "date_depot",
+    "date_passage_en_construction",
+    "date_passage_en_instruction",
+    "date_traitement",
+    "date_derniere_modification",
+    "date_expiration",
+    "date_suppression_par_usager",
+    "messages_count",
+    "last_message_at",
+    "last_message_author",
+    "version",
+    "changed_at",
+    "fetched_at",
+    "checked_at",
+    "absent_since",
+)
+PURGED_COLUMNS = ("number", "version", "purged_at")
+_LABELS = dict(Dossier.State.choices)
 
 
-def dossier_as_json(dossier: Dossier) -> dict[str, Any]:
-    """The dossier with its démarche and its messages, oldest first; dates are UTC, ending in Z."""
+@sensitive_variables()
+def dossier_as_json(dossier: Dossier, *, personal: bool = True) -> dict[str, Any]:
+    """The dossier with its démarche and its messages, oldest first.
+
+    Without `personal`: neither the address of the usager, nor messages.
+    """
+    row = {name: getattr(dossier, name) for name in COLUMNS if not name.startswith("demarche__")}
+    for name in ("number", "ds_id", "title"):
+        row[f"demarche__{name}"] = getattr(dossier.demarche, name)
+    messages = [message_as_json(message) for message in dossier.messages.all()] if personal else []
+    conversation = {"messages": messages} if personal else {}
+    return _as_json(row, conversation, personal=personal, site_url=conf.site_url())
+
+
+def item_as_json(row: Mapping[str, Any], *, personal: bool, site_url: str) -> dict[str, Any]:
+    """A row of a list, with a summary of its messages in their place."""
+    conversation = {
+        "messages_count": row["messages_count"],
+        "last_message_at": _iso(row["last_message_at"]),
+        "last_message_author": row["last_message_author"] or None,
+    }
+    return _as_json(row, conversation, personal=personal, site_url=site_url)
+
+
+@sensitive_variables()
+def message_as_json(message: Message) -> dict[str, Any]:
     return {
-        "number": dossier.number,
-        "ds_id": dossier.ds_id,
-        "state": dossier.state,
-        "state_label": dossier.get_state_display(),
+        "ds_id": message.ds_id,
+        "email": message.email,
+        "author": message.author.value,
+        "body": message.body,
+        "created_at": _iso(message.created_at),
+        "discarded_at": _iso(message.discarded_at),
+        "absent_since": _iso(message.absent_since),
+    }
+
+
+def purged_as_json(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"purged_at": _iso(row["purged_at"])}
+
+
+def _as_json(
+    row: Mapping[str, Any], conversation: dict[str, Any], *, personal: bool, site_url: str
+) -> dict[str, Any]:
+    state = row["state"]
+    return {
+        "number": row["number"],
+        "ds_id": row["ds_id"],
+        "state": state,
+        "state_label": _LABELS.get(state, state),
         "demarche": {
-            "number": dossier.demarche.number,
-            "ds_id": dossier.demarche.ds_id,
-            "title": dossier.demarche.title,
+            "number": row["demarche__number"],
+            "ds_id": row["demarche__ds_id"],
+            "title": row["demarche__title"],
         },
-        "usager_email": dossier.usager_email,
-        "date_depot": _iso(dossier.date_depot),
-        "date_passage_en_construction": _iso(dossier.date_passage_en_construction),
-        "date_passage_en_instruction": _iso(dossier.date_passage_en_instruction),
-        "date_traitement": _iso(dossier.date_traitement),
-        "date_derniere_modification": _iso(dossier.date_derniere_modification),
-        "date_expiration": _iso(dossier.date_expiration),
-        "date_suppression_par_usager": _iso(dossier.date_suppression_par_usager),
-        "messages": [
-            {
-                "ds_id": message.ds_id,
-                "email": message.email,
-                "author": message.author.value,
-                "body": message.body,
-                "created_at": _iso(message.created_at),
-                "discarded_at": _iso(message.discarded_at),
-                "absent_since": _iso(message.absent_since),
-            }
-            for message in dossier.messages.all()
-        ],
-        "url": dossier.url,
-        "version": dossier.version,
-        "changed_at": _iso(dossier.changed_at),
-        "fetched_at": _iso(dossier.fetched_at),
-        "checked_at": _iso(dossier.checked_at),
-        "absent_since": _iso(dossier.absent_since),
+        **({"usager_email": row["usager_email"]} if personal else {}),
+        "date_depot": _iso(row["date_depot"]),
+        "date_passage_en_construction": _iso(row["date_passage_en_construction"]),
+        "date_passage_en_instruction": _iso(row["date_passage_en_instruction"]),
+        "date_traitement": _iso(row["date_traitement"]),
+        "date_derniere_modification": _iso(row["date_derniere_modification"]),
+        "date_expiration": _iso(row["date_expiration"]),
+        "date_suppression_par_usager": _iso(row["date_suppression_par_usager"]),
+        **conversation,
+        "url": f"{site_url}/dossiers/{row['number']}",
+        "version": row["version"],
+        "changed_at": _iso(row["changed_at"]),
+        "fetched_at": _iso(row["fetched_at"]),
+        "checked_at": _iso(row["checked_at"]),
+        "absent_since": _iso(row["absent_since"]),
     }
 
 
 def _iso(moment: datetime | None) -> str | None:
     if moment is None:
         return None
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:  # as the database gives it, thousands of times a page
+        moment = moment.astimezone(UTC)
+    return f"{moment.isoformat()[:-6]}Z"
