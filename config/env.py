@@ -140,7 +140,9 @@ def database(name: str, default: str) -> dict[str, Any]:
     # A query string is all text; Django wants a boolean there.
     if (pool := options.get("OPTIONS", {}).get("pool")) is not None:
         options["OPTIONS"]["pool"] = str(pool).lower() in TRUE
-    return options
+    # Opening a connection takes as long as a page of the REST API. A pool keeps them by itself.
+    kept = 0 if options.get("OPTIONS", {}).get("pool") else 60
+    return {"CONN_MAX_AGE": kept, "CONN_HEALTH_CHECKS": bool(kept)} | options
 
 
 def sqlite_options(name: str) -> dict[str, Any]:
