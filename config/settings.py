@@ -70,7 +70,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "axes",
     "csp",
+    "drf_spectacular",
     "import_export",
+    "rest_framework",
     "dsintegration",
 ]
 MIDDLEWARE = [
@@ -128,6 +130,10 @@ STORAGES = {
 }
 
 # Who may come in, and what a page may do.
+# How many proxies of ours stand in front; 0 trusts no X-Forwarded-For.
+NUM_PROXIES = env.integer("NUM_PROXIES", default=0)
+# A proxy of ours says whether the visitor came by https; it must set this header itself.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if NUM_PROXIES else None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -158,8 +164,33 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_TEMPLATE = "admin/lockout.html"
 AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = DS_CLIENT_ADDRESS
-# How many proxies of ours stand in front; 0 trusts no X-Forwarded-For.
-NUM_PROXIES = env.integer("NUM_PROXIES", default=0)
+
+# What one key of the REST API may ask.
+API_READS_PER_MINUTE = env.integer("API_READS_PER_MINUTE", default=3000)
+API_FETCHES_PER_MINUTE = env.integer("API_FETCHES_PER_MINUTE", default=60)
+
+# The REST API states its own policies in dsintegration/api; these tune them.
+REST_FRAMEWORK = {
+    "URL_FORMAT_OVERRIDE": None,
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_RATES": {
+        "read": f"{API_READS_PER_MINUTE}/min",
+        "fetch": f"{API_FETCHES_PER_MINUTE}/min",
+    },
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Dossiers de Démarche numérique",
+    "DESCRIPTION": (
+        "Les dossiers que cette administration a récupérés de Démarche numérique, pour ses autres "
+        "systèmes. Chaque demande porte une clé, dans l'en-tête « Authorization: Api-Key … »."
+    ),
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "ENUM_NAME_OVERRIDES": {"AuthorEnum": "dsintegration.models.Author"},
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+}
 
 # axes writes names and addresses of people at each failed login; the database has them.
 LOGGING = {

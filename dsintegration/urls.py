@@ -3,5 +3,6 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v1/", include("dsintegration.api.urls")),
     path("suivi/", include("dsintegration.usager.urls")),
 ]

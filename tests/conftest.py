@@ -4,8 +4,11 @@ from functools import partial
 
 import pytest
 from django.conf import settings as django_settings
+from django.core.cache import cache
+from django.test import Client as DjangoClient
 
 from dsintegration.client import Client
+from dsintegration.models import ApiKey
 from dsintegration.sandbox import TOKEN, Sandbox
 from dsintegration.sandbox.scenarios import DOSSIERS, REPLIES
 from dsintegration.sandbox.server import Reply
@@ -87,3 +90,30 @@ def later(monkeypatch) -> Later:
     kept = Later()
     monkeypatch.setattr("dsintegration.usager.background.pool", kept)
     return kept
+
+
+@pytest.fixture(autouse=True)
+def empty_cache() -> None:
+    """What one test counted or kept is not the next one's."""
+    cache.clear()
+
+
+@pytest.fixture
+def make_key(db) -> Callable[..., str]:
+    """A key of the REST API, on all démarches unless it says otherwise."""
+
+    def make(**fields) -> str:
+        fields = {"all_demarches": "demarches" not in fields} | fields
+        return ApiKey.objects.create_key(name="Portail", **fields)[1]
+
+    return make
+
+
+@pytest.fixture
+def api(make_key) -> Callable[..., DjangoClient]:
+    """A caller of the REST API who holds a new key."""
+    return lambda **fields: caller(make_key(**fields))
+
+
+def caller(key: str) -> DjangoClient:
+    return DjangoClient(headers={"Authorization": f"Api-Key {key}"})

@@ -9,6 +9,8 @@ KEPT = {"DATABASE_URL": os.environ.get("DATABASE_URL", "")}
 EMPTY = dict.fromkeys(
     [
         "ALLOWED_HOSTS",
+        "API_FETCHES_PER_MINUTE",
+        "API_READS_PER_MINUTE",
         "CACHE_URL",
         "CSRF_TRUSTED_ORIGINS",
         "DEBUG",

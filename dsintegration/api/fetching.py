@@ -1,0 +1,50 @@
+"""A fetch for the holder of a key: whose dossiers it may be, and what it may be told."""
+
+from django.views.decorators.debug import sensitive_variables
+
+from dsintegration.api.errors import DossierIsNotHere
+from dsintegration.api.sharing import Outcome, shared
+from dsintegration.client import get_client
+from dsintegration.exceptions import DossierNotFound, DSError, Reason
+from dsintegration.models import ApiKey
+from dsintegration.payloads import DossierPayload
+from dsintegration.services import AnswerNotWanted, fetch_dossier
+
+
+def fetch_for(key: ApiKey, number: int) -> bool:
+    """Fetch the dossier, if the key may see it; whether it is new here.
+
+    Raises DSError, or DossierIsNotHere: for a key limited to démarches, a dossier outside them is
+    neither stored nor told apart from one that nobody knows.
+    """
+
+    def call() -> Outcome:
+        refused: list[int] = []
+
+        @sensitive_variables()
+        def wanted(payload: DossierPayload) -> bool:
+            if key.may_see(payload.demarche.number):
+                return True
+            refused.append(payload.demarche.number)
+            return False
+
+        try:
+            result = fetch_dossier(number, client=get_client(web=True), wanted=wanted)
+        except AnswerNotWanted:
+            return Outcome(unwanted=refused[0])
+        except DSError as err:
+            return Outcome.of(err)
+        return Outcome(created=result.created)
+
+    outcome = shared(
+        number, call, serves=lambda other: other.unwanted is None or not key.may_see(other.unwanted)
+    )
+    if outcome.unwanted is not None:
+        raise DossierIsNotHere
+    if err := outcome.error(number):
+        if not key.all_demarches and (
+            isinstance(err, DossierNotFound) or err.reason is Reason.NO_RIGHT
+        ):
+            raise DossierIsNotHere
+        raise err
+    return outcome.created

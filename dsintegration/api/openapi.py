@@ -1,0 +1,231 @@
+"""What the schema says of each address, beside what is read off serializers and filters."""
+
+from functools import lru_cache
+from typing import Any
+
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+
+from dsintegration.api.errors import SENTENCES
+from dsintegration.api.serializers import (
+    DossierItemSerializer,
+    DossierSerializer,
+    ErrorSerializer,
+    PurgedDossierSerializer,
+)
+from dsintegration.exceptions import DSAccessDenied, DSInvalidResponse, DSUnavailable, Reason
+from dsintegration.numbers import MAX_NUMBER
+
+WHEN = {
+    400: "Paramètre inconnu ou mal écrit : `detail` le nomme.",
+    401: "Clé absente, fausse, expirée ou révoquée.",
+    403: "La clé n'a pas le droit de récupérer un dossier.",
+    404: "Dossier inconnu ici, ou hors des démarches de la clé : rien ne les distingue.",
+    406: "L'en-tête Accept refuse le JSON.",
+    415: "La demande a un corps, d'un type inconnu.",
+    429: "Trop de demandes.",
+    500: "Erreur interne, ou réglages faux.",
+    502: "La plateforme refuse notre accès, ou répond autre chose qu'attendu.",
+    503: "La plateforme est momentanément injoignable.",
+}
+CODES = {
+    400: {"invalid": "page_size : donnez un nombre de 1 à 200."},
+    401: {
+        "not_authenticated": "",
+        "authentication_failed": "Cette clé est inconnue : recopiez-la en entier.",
+    },
+    403: {"permission_denied": ""},
+    404: {"dossier_not_found": ""},
+    406: {"not_acceptable": ""},
+    415: {"unsupported_media_type": ""},
+    429: {"throttled": ""},
+    500: {"server_error": ""},
+    502: {
+        kind.code: f"Dossier n° 12345 : {kind.sentences[reason]}"
+        for kind, reason in (
+            (DSAccessDenied, Reason.NO_RIGHT),
+            (DSInvalidResponse, Reason.UNEXPECTED),
+        )
+    },
+    503: {DSUnavailable.code: f"Dossier n° 12345 : {DSUnavailable.sentences[Reason.MAINTENANCE]}"},
+}
+DOSSIER_EXAMPLE: dict[str, Any] = {
+    "number": 12345,
+    "ds_id": "RG9zc2llci0xMjM0NQ==",
+    "state": "en_instruction",
+    "state_label": "En instruction",
+    "demarche": {
+        "number": 901,
+        "ds_id": "UHJvY2VkdXJlLTkwMQ==",
+        "title": "Demande de subvention pour une manifestation culturelle",
+    },
+    "usager_email": "camille.durand@example.org",
+    "date_depot": "2026-09-07T08:02:11Z",
+    "date_passage_en_construction": "2026-09-07T08:02:11Z",
+    "date_passage_en_instruction": "2026-09-21T07:30:00Z",
+    "date_traitement": None,
+    "date_derniere_modification": "2026-10-02T09:20:37Z",
+    "date_expiration": None,
+    "date_suppression_par_usager": None,
+    "messages": [
+        {
+            "ds_id": "Q29tbWVudGFpcmUtMQ==",
+            "email": "instruction@agglo.example.org",
+            "author": "autre",
+            "body": "Bonjour, il manque le budget signé.",
+            "created_at": "2026-09-14T13:41:08Z",
+            "discarded_at": None,
+            "absent_since": None,
+        }
+    ],
+    "url": "https://demarche.numerique.gouv.fr/dossiers/12345",
+    "version": 8123,
+    "changed_at": "2026-10-02T09:21:00.820093Z",
+    "fetched_at": "2026-10-02T09:21:00.805092Z",
+    "checked_at": "2026-10-02T09:21:00.805092Z",
+    "absent_since": None,
+}
+
+
+def _item_example() -> dict[str, Any]:
+    item: dict[str, Any] = {}
+    for name, value in DOSSIER_EXAMPLE.items():
+        if name == "messages":
+            item |= {
+                "messages_count": 1,
+                "last_message_at": "2026-09-14T13:41:08Z",
+                "last_message_author": "autre",
+            }
+        else:
+            item[name] = value
+    return item
+
+
+def _error(status: int) -> OpenApiResponse:
+    examples = [
+        OpenApiExample(code, value={"detail": SENTENCES[code] or detail, "code": code})
+        for code, detail in CODES[status].items()
+    ]
+    return OpenApiResponse(ErrorSerializer, description=WHEN[status], examples=examples)
+
+
+def _errors(*statuses: int) -> dict[int, OpenApiResponse]:
+    return {status: _error(status) for status in sorted({*statuses, 400, 401, 406, 429, 500})}
+
+
+def _good(serializer: Any, description: str, example: dict[str, Any]) -> OpenApiResponse:
+    return OpenApiResponse(
+        serializer, description=description, examples=[OpenApiExample("Exemple", value=example)]
+    )
+
+
+def _sent(name: str, kind: Any, statuses: list[int], description: str) -> OpenApiParameter:
+    return OpenApiParameter(
+        name, kind, OpenApiParameter.HEADER, response=statuses, description=description
+    )
+
+
+CHALLENGE = _sent("WWW-Authenticate", OpenApiTypes.STR, [401], "Toujours `Api-Key`.")
+WAIT = "Secondes à attendre avant de redemander."
+NUMBER = OpenApiParameter(
+    "number",
+    {"type": "integer", "minimum": 1, "maximum": MAX_NUMBER},
+    OpenApiParameter.PATH,
+    description="Numéro du dossier.",
+)
+ETAG = "Change avec `version`, et selon les droits de la clé."
+
+DOSSIERS = extend_schema(
+    operation_id="list_dossiers",
+    summary="Liste des dossiers",
+    description=(
+        "Les dossiers que la clé peut voir, sans leurs messages. Du changement le plus récent au "
+        "plus ancien ; avec `after_version`, du plus ancien au plus récent : c'est ainsi que l'on "
+        "tient une copie à jour. Plusieurs dossiers peuvent porter la même version : ne repartez "
+        "de la dernière version vue qu'une fois `next` nul."
+    ),
+    tags=["Dossiers"],
+    parameters=[CHALLENGE, _sent("Retry-After", OpenApiTypes.INT, [429], WAIT)],
+    responses={
+        200: _good(DossierItemSerializer(many=True), "Une page.", _item_example()),
+        **_errors(),
+    },
+)
+PURGED = extend_schema(
+    operation_id="list_purged",
+    summary="Dossiers effacés",
+    description=(
+        "Les numéros des dossiers effacés ici, pour que les copies les effacent aussi : ôtez de "
+        "la vôtre ce numéro, si la version que vous en avez est plus petite que celle-ci. Même "
+        "ordre et mêmes pages que la liste des dossiers."
+    ),
+    tags=["Dossiers"],
+    parameters=[CHALLENGE, _sent("Retry-After", OpenApiTypes.INT, [429], WAIT)],
+    responses={
+        200: _good(
+            PurgedDossierSerializer(many=True),
+            "Une page.",
+            {"number": 12001, "version": 8124, "purged_at": "2026-10-02T23:00:00Z"},
+        ),
+        **_errors(),
+    },
+)
+DOSSIER = extend_schema(
+    operation_id="read_dossier",
+    summary="Un dossier",
+    description="Le dossier tel qu'il est enregistré ici, avec ses messages.",
+    tags=["Dossiers"],
+    parameters=[
+        NUMBER,
+        OpenApiParameter(
+            "If-None-Match",
+            OpenApiTypes.STR,
+            OpenApiParameter.HEADER,
+            description="L'ETag déjà reçu : 304 si rien n'a changé depuis.",
+        ),
+        _sent("ETag", OpenApiTypes.STR, [200, 304], ETAG),
+        CHALLENGE,
+        _sent("Retry-After", OpenApiTypes.INT, [429], WAIT),
+    ],
+    responses={
+        200: _good(DossierSerializer, "Le dossier.", DOSSIER_EXAMPLE),
+        304: OpenApiResponse(description="Inchangé ; sans corps."),
+        **_errors(404),
+    },
+)
+FETCH = extend_schema(
+    operation_id="fetch_dossier",
+    summary="Récupérer un dossier de la plateforme",
+    description=(
+        "Demande le dossier à la plateforme, maintenant, et l'enregistre ; la réponse peut prendre "
+        "une dizaine de secondes. Des demandes simultanées du même dossier partagent un appel. La "
+        "clé doit avoir le droit de récupérer."
+    ),
+    tags=["Dossiers"],
+    request=None,
+    parameters=[
+        NUMBER,
+        _sent("ETag", OpenApiTypes.STR, [200, 201], ETAG),
+        CHALLENGE,
+        _sent("Retry-After", OpenApiTypes.INT, [429, 503], WAIT),
+    ],
+    responses={
+        200: _good(DossierSerializer, "Il était déjà connu ici.", DOSSIER_EXAMPLE),
+        201: _good(DossierSerializer, "Il est nouveau ici.", DOSSIER_EXAMPLE),
+        **_errors(403, 404, 415, 502, 503),
+    },
+)
+
+
+def read_codes() -> dict[str, str]:
+    """Each code with its sentence, or with what its status says where sentences differ."""
+    said = {code: WHEN[status] for status, codes in CODES.items() for code in codes}
+    return {code: sentence or said[code] for code, sentence in SENTENCES.items()}
+
+
+@lru_cache(maxsize=1)
+def document() -> dict[str, Any]:
+    """The whole schema: made once, since it depends on code alone."""
+    made: dict[str, Any] = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
+    return made

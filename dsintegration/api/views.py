@@ -1,0 +1,168 @@
+"""The addresses of the API. GET only reads the database; a fetch alone asks the platform."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from django.db.models import QuerySet
+from django.utils.cache import patch_vary_headers
+from django.utils.decorators import method_decorator
+from django.utils.http import parse_etags
+from django.views.decorators.gzip import gzip_page
+from drf_spectacular.openapi import AutoSchema
+from rest_framework import mixins, status
+from rest_framework.exceptions import ValidationError
+from rest_framework.generics import GenericAPIView
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from dsintegration import conf
+from dsintegration.api import openapi
+from dsintegration.api.authentication import KeyAuthentication
+from dsintegration.api.errors import DossierIsNotHere, exception_handler
+from dsintegration.api.fetching import fetch_for
+from dsintegration.api.filters import DossierFilters, StrictFilterBackend
+from dsintegration.api.pagination import KeysetPagination
+from dsintegration.api.parameters import check_parameters
+from dsintegration.api.permissions import HasKey, MayFetch
+from dsintegration.api.serializers import (
+    DossierItemSerializer,
+    DossierSerializer,
+    PurgedDossierSerializer,
+)
+from dsintegration.api.throttling import FetchThrottle, ReadThrottle
+from dsintegration.models import ApiKey, Dossier, PurgedDossier
+from dsintegration.numbers import MAX_NUMBER
+from dsintegration.representation import COLUMNS, PURGED_COLUMNS
+
+
+# Here and not for the whole site: a page that mixes a secret of its own with what a visitor sent
+# must not be compressed (BREACH). Nothing here repeats a secret.
+@method_decorator(gzip_page, name="dispatch")
+class ApiView(GenericAPIView[Any]):
+    """What all addresses have in common."""
+
+    authentication_classes: Sequence[Any] = (KeyAuthentication,)
+    permission_classes: Sequence[Any] = (HasKey,)
+    throttle_classes: Sequence[Any] = (ReadThrottle,)
+    renderer_classes = (JSONRenderer,)
+    parser_classes: Sequence[Any] = (JSONParser,)
+    filter_backends: Sequence[Any] = ()
+    pagination_class: Any = None
+    schema = AutoSchema()
+
+    @property
+    def key(self) -> ApiKey:
+        return cast("ApiKey", self.request.auth)
+
+    def get_exception_handler(self) -> Any:
+        return exception_handler
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """What exists for the key."""
+        queryset: Any = super().get_queryset()
+        visible: QuerySet[Any] = queryset.visible_to(self.key)
+        return visible
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {"personal": self.key.can_read_personal_data, "site_url": conf.site_url()}
+
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """The methods, in `Allow`."""
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def finalize_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().finalize_response(*args, **kwargs)
+        # Each key has its own answers: whoever keeps one asks again before showing it.
+        response["Cache-Control"] = "private, no-cache"
+        patch_vary_headers(response, ["Authorization"])
+        return response
+
+
+class ListView(mixins.ListModelMixin, ApiView):
+    filter_backends = (StrictFilterBackend,)
+    pagination_class = KeysetPagination
+    columns: tuple[str, ...]
+
+
+class DossierList(ListView):
+    queryset = Dossier.objects.all()
+    serializer_class = DossierItemSerializer
+    filterset_class = DossierFilters
+    columns = COLUMNS
+
+    @openapi.DOSSIERS
+    def get(self, request: Request) -> Response:
+        return self.list(request)
+
+
+class PurgedList(ListView):
+    queryset = PurgedDossier.objects.all()
+    serializer_class = PurgedDossierSerializer
+    columns = PURGED_COLUMNS
+
+    @openapi.PURGED
+    def get(self, request: Request) -> Response:
+        return self.list(request)
+
+
+class DossierView(ApiView):
+    """One dossier by its number."""
+
+    queryset = Dossier.objects.select_related("demarche")
+    serializer_class = DossierSerializer
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        check_parameters(request.query_params, known=())
+
+    def find(self, number: int) -> Dossier:
+        """The dossier as it is stored; its messages are read after it.
+
+        A version thus never comes with texts that are older than itself.
+        """
+        try:
+            dossier: Dossier = self.get_queryset().get(number=number)
+        except Dossier.DoesNotExist:
+            raise DossierIsNotHere from None
+        return dossier
+
+    def etag(self, dossier: Dossier) -> str:
+        """Weak: fetched_at and checked_at may move without a new version."""
+        rights = "p" if self.key.can_read_personal_data else "s"
+        return f'W/"{dossier.version}{rights}"'
+
+    def answer(self, dossier: Dossier, status: int = status.HTTP_200_OK) -> Response:
+        return Response(
+            self.get_serializer(dossier).data, status=status, headers={"ETag": self.etag(dossier)}
+        )
+
+
+class DossierDetail(DossierView):
+    @openapi.DOSSIER
+    def get(self, request: Request, number: int) -> Response:
+        dossier = self.find(number)
+        etag = self.etag(dossier)
+        known = parse_etags(request.headers.get("If-None-Match", ""))
+        if "*" in known or etag in {f"W/{tag.removeprefix('W/')}" for tag in known}:
+            return Response(status=status.HTTP_304_NOT_MODIFIED, headers={"ETag": etag})
+        return self.answer(dossier)
+
+
+class DossierFetch(DossierView):
+    permission_classes = (MayFetch,)
+    throttle_classes = (FetchThrottle,)
+    # Many a client sends an empty form where there is nothing to send.
+    parser_classes = (JSONParser, FormParser, MultiPartParser)
+
+    @openapi.FETCH
+    def post(self, request: Request, number: int) -> Response:
+        if request.data:
+            raise ValidationError("Cette demande n'a pas de corps.")
+        if not 1 <= number <= MAX_NUMBER:
+            raise ValidationError({"number": f"il va de 1 à {MAX_NUMBER}."})
+        created = fetch_for(self.key, number)
+        return self.answer(
+            self.find(number), status.HTTP_201_CREATED if created else status.HTTP_200_OK
+        )
