@@ -467,7 +467,7 @@ class TestRights:
     def test_setup_groups(self, capsys):
         for outcome in ("créé", "inchangé"):
             call_command("setup_groups")
-            assert capsys.readouterr().out.count(outcome) == 4
+            assert capsys.readouterr().out.count(outcome) == 5
         rights = {
             group.name: set(group.permissions.values_list("codename", flat=True))
             for group in Group.objects.all()

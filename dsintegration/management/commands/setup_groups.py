@@ -12,6 +12,7 @@ GROUPS = {
     "Agents (récupération)": [*READ, "fetch_dossier"],
     "Agents (export)": [*READ, "export_dossier"],
     "Responsables": [*READ, "change_demarche"],
+    "Clés de l'API": ["view_apikey", "add_apikey", "change_apikey"],
 }
 
 
