@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fetch run test test-services e2e check bench lock clean
+.PHONY: help setup fetch run test test-services e2e check bench schema lock clean
 
 help:  ## what can be done
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -70,6 +70,10 @@ check: $(VENV)/dev  ## format, lint, types, migrations, settings
 bench: $(VENV)/dev  ## speed, as ratios measured side by side
 	@$(RUN) -m bench
 	@.ci/postgresql $(RUN) -m bench.admin
+	@.ci/postgresql $(RUN) -m bench.api
+
+schema: $(VENV)/dev  ## write docs/openapi.yaml, the copy of the API's schema
+	@DJANGO_SETTINGS_MODULE=tests.settings $(RUN) manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
 lock: $(VENV)/dev  ## pin requirements/*.in to *.txt, with hashes
 	@for name in base prod dev e2e; do \
