@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("dsintegration", "0004_usager_links"),
+        ("dsintegration", "0005_api_keys"),
     ]
 
     operations = [
