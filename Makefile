@@ -71,6 +71,8 @@ bench: $(VENV)/dev  ## speed, as ratios measured side by side
 	@$(RUN) -m bench
 	@.ci/postgresql $(RUN) -m bench.admin
 	@.ci/postgresql $(RUN) -m bench.api
+	@$(RUN) -m bench.refresh
+	@.ci/postgresql $(RUN) -m bench.refresh
 
 schema: $(VENV)/dev  ## write docs/openapi.yaml, the copy of the API's schema
 	@DJANGO_SETTINGS_MODULE=tests.settings $(RUN) manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml

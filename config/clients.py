@@ -1,5 +1,7 @@
 """Who a request comes from."""
 
+import ipaddress
+
 from django.conf import settings
 from django.http import HttpRequest
 
@@ -8,9 +10,18 @@ def address(request: HttpRequest) -> str:
     """The address of the client, as far as proxies of ours vouch for it (`NUM_PROXIES`).
 
     Each proxy adds the address of whoever called it to X-Forwarded-For; what stands before those
-    additions was written by the client, and may be anything.
+    additions was written by the client, and may be anything. What is no address, or one with a
+    port that no proxy should add, gives way to the address of the last proxy.
     """
-    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
     remote: str = request.META.get("REMOTE_ADDR", "")
-    trusted = forwarded[-settings.NUM_PROXIES :] if settings.NUM_PROXIES else []
-    return trusted[0].strip() or remote if trusted else remote
+    if not settings.NUM_PROXIES:
+        return remote
+    added = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")[-settings.NUM_PROXIES :]
+    text = added[0].strip()
+    host, colon, port = text.rpartition(":")
+    for candidate in (text, host.strip("[]") if colon and port.isdigit() else ""):
+        try:
+            return str(ipaddress.ip_address(candidate))
+        except ValueError:
+            continue
+    return remote

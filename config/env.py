@@ -99,7 +99,11 @@ def cache(name: str, default: str) -> dict[str, Any]:
         raise ImproperlyConfigured(
             f"{name} doit être une adresse comme redis://serveur:6379/0 ou locmemcache://."
         )
-    return dict(environ.Env.cache_url_config(url))
+    options: dict[str, Any] = dict(environ.Env.cache_url_config(url))
+    if options["BACKEND"].endswith("LocMemCache"):
+        # Django keeps 300 entries, and would forget what our limits have counted.
+        options["OPTIONS"] = {"MAX_ENTRIES": 100_000}
+    return options
 
 
 def email(name: str, default: str) -> dict[str, Any]:

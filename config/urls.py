@@ -2,12 +2,15 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 admin.site.site_header = admin.site.site_title = "Dossiers de Démarche numérique"
 admin.site.index_title = "Accueil"
+admin.site.site_url = "/suivi/"
 admin.site.enable_nav_sidebar = False  # three links are no reason to take the list its room
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("", RedirectView.as_view(pattern_name="usager:request")),
     path("", include("dsintegration.urls")),
 ]

@@ -22,6 +22,7 @@ from dsintegration.payloads import DossierPayload, parse_dossier
 
 # One dossier of the batch may be at fault, or the batch is too much: half of it may do.
 HALVED = {
+    Reason.NO_RIGHT,
     Reason.TIMEOUT,
     Reason.QUERY_TIMEOUT,
     Reason.SERVER_ERROR,
@@ -48,9 +49,11 @@ class Answer:
 def ask(client: Client, numbers: Sequence[int]) -> Generator[Answer, None, None]:
     """The dossiers `numbers`, in one request where it succeeds, in halves of it where not.
 
-    A failure that even one dossier alone meets, and that is not its own, is that of all others.
+    A failure that even one dossier alone meets, and that is not its own, is that of all others; a
+    time-out, only when two in a row meet it.
     """
-    waiting = deque([list(numbers)])
+    waiting = deque([list(dict.fromkeys(numbers))])
+    lone_timeouts = 0
     while waiting:
         batch = waiting.popleft()
         before = timezone.now()
@@ -64,13 +67,16 @@ def ask(client: Client, numbers: Sequence[int]) -> Generator[Answer, None, None]
                 middle = (len(batch) + 1) // 2
                 waiting.extendleft([batch[middle:], batch[:middle]])
                 continue
-            if not err.concerns_dossier:
+            lone_timeouts = lone_timeouts + 1 if err.reason is Reason.TIMEOUT else 0
+            is_of_this_one = err.concerns_dossier or lone_timeouts == 1
+            if not is_of_this_one:
                 batch += [number for other in waiting for number in other]
                 waiting.clear()
             answer = Answer(client.sent_at or before, [], [err.about(number) for number in batch])
             # A refused token is said once: the others were not really asked.
             yield replace(answer, failures=answer.failures[:1]) if answer.stops_all else answer
         else:
+            lone_timeouts = 0
             yield _validated(batch, found, failed, client.sent_at or before)
 
 
@@ -129,7 +135,8 @@ def _in_threads(
             while running:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 running |= {start(batch) for batch in islice(batches, len(done))}
-                for future in done:
+                # What came is not lost by what another thread stumbled over.
+                for future in sorted(done, key=lambda future: future.exception() is not None):
                     yield from future.result()
         finally:
             for future in running:

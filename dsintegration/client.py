@@ -125,7 +125,7 @@ class Client:
                 data = self._execute(get_dossiers(len(left)).with_variables(**variables))
             except DSError as err:
                 named = _failures_by_alias(self._session().transport)
-                if not named:
+                if not named or max(named) >= len(left):
                     raise
                 failures |= {left[rank]: named[rank].about(left[rank]) for rank in named}
                 left = [number for number in left if number not in failures]
@@ -300,6 +300,8 @@ def _answer_failure(transport: BoundedTransport) -> DSError:
             reason = Reason.MAINTENANCE
         case 500:
             reason = Reason.SERVER_ERROR
+        case 413 | 414:
+            return DSInvalidResponse(Reason.TOO_LARGE, http_status=status)
         case 408 | 504:
             reason = Reason.TIMEOUT
         case _ if status > 500:
@@ -312,7 +314,7 @@ def _answer_failure(transport: BoundedTransport) -> DSError:
             return DSInvalidResponse(Reason.BLOCKED, http_status=status)
         case _ if 300 <= status < 400:
             return DSInvalidResponse(Reason.REDIRECT, http_status=status)
-        case 400 | 413 | 422 if codes:
+        case 400 | 422 if codes:
             return DSInvalidResponse(Reason.QUERY_REFUSED, http_status=status)
         case 200:
             return _query_failure(body, codes)

@@ -221,6 +221,7 @@ def _assign_all(
         shown["absent_since"] = others["erased_at"] = None
         dossier.checked_at = sent_at
     loud, quiet = _assign(dossier, shown), _assign(dossier, others)
+    dossier.demarche = demarche  # equal by its key, perhaps not by its title
     dossier.fetched_at = sent_at
     forgotten = _forget_failure(dossier, sent_at)
     return loud, bool(quiet) or forgotten
@@ -316,8 +317,9 @@ def _write_dossiers(dossiers: list[Dossier]) -> None:
 
 
 def _write_messages(messages: list[Message]) -> None:
-    # One message in two dossiers of a batch would be two rows of one key: the last one wins.
-    distinct = {message.ds_id: message for message in messages}
+    # A message that went from one dossier of the batch to another comes twice: where it is wins.
+    where_it_is = sorted(messages, key=lambda message: message.absent_since is None)
+    distinct = {message.ds_id: message for message in where_it_is}
     _upsert(Message, list(distinct.values()), "ds_id", ("dossier_id", *MESSAGE))
 
 
@@ -376,22 +378,33 @@ def store_failures(failures: Sequence[DSError], instance: str, sent_at: datetime
     not_noted_since = Q(last_error_at=None) | Q(last_error_at__lte=sent_at)
     if absent:
         _mark_absent(absent, instance, sent_at)
+    with transaction.atomic(durable=True):
+        # As every writer: what is noted must not fall between another's look and its writing.
+        _lock_platform(instance)
+        _note_failures(kinds, elsewhere, not_noted_since, sent_at)
+        if absent or kinds:
+            # The platform answered, and the token is good.
+            Platform.objects.filter(pk=Platform.SINGLETON, last_error_at__lte=sent_at).update(
+                last_error_code="", last_error_reason="", last_error_at=None
+            )
+
+
+def _note_failures(
+    kinds: dict[tuple[str, str], list[int]],
+    elsewhere: DSError | None,
+    not_noted_since: Q,
+    sent_at: datetime,
+) -> None:
     for (code, reason), numbers in kinds.items():
         dossiers = Dossier.objects.filter(not_noted_since, checked_at__lte=sent_at)
         dossiers.filter(number__in=numbers).update(
             last_error_code=code, last_error_reason=reason, last_error_at=sent_at
         )
-    platform = Platform.objects.filter(pk=Platform.SINGLETON)
     if elsewhere and not Dossier.objects.filter(fetched_at__gt=sent_at).exists():
-        platform.filter(not_noted_since).update(
+        Platform.objects.filter(not_noted_since, pk=Platform.SINGLETON).update(
             last_error_code=elsewhere.code,
             last_error_reason=elsewhere.reason,
             last_error_at=sent_at,
-        )
-    if absent or kinds:
-        # The platform answered, and the token is good.
-        platform.filter(last_error_at__lte=sent_at).update(
-            last_error_code="", last_error_reason="", last_error_at=None
         )
 
 

@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from odf import opendocument, table
 
+from config import clients
 from dsintegration.admin import fetch
 from dsintegration.admin.export import DossierResource
 from dsintegration.admin.mirror import CappedPaginator
@@ -201,9 +202,25 @@ class TestList:
             with django_assert_max_num_queries(12):
                 agent.get(LIST + query)
 
-    @pytest.mark.parametrize("query", ["o=99", "p=9999", "p=x", "nope=1", "state__exact=", "q=%00"])
+    @pytest.mark.parametrize("query", ["o=99", "p=9999", "p=x", "state__exact=", "q=%00"])
     def test_bad_input_is_no_error(self, agent, query):
         assert agent.get(f"{LIST}?{query}").status_code in {200, 302}
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "nope=1",
+            "situation=%00",
+            "state__exact=%00",
+            "usager_email__regex=(",
+            "usager_email__startswith=a",
+            "number__range=1",
+        ],
+    )
+    def test_filters_that_are_not_offered(self, agent, query):
+        response = agent.get(f"{LIST}?{query}")
+        assert response.status_code == 400
+        assert "Demande incorrecte" in response.content.decode()
 
 
 class TestDossier:
@@ -343,7 +360,7 @@ class TestFetch:
     def test_what_all_would_meet_stops(self, agent, sandbox, monkeypatch, refused):
         monkeypatch.setattr(fetch, "AT_ONCE", 1)
         response = agent.post(FETCH, {"numbers": f"12345\n{refused}\n12346"})
-        assert "Il reste 1 dossiers à récupérer" in text_of(response)
+        assert "Reste à récupérer : 1." in text_of(response)
         assert response.context["form"]["numbers"].value().endswith("12346")
         assert Dossier.objects.count() == 1
 
@@ -360,7 +377,7 @@ class TestFetch:
         monkeypatch.setattr(fetch, "seconds_left", lambda: next(left))
         response = agent.post(FETCH, {"numbers": "12345\n12346\n12347\n12348"})
         assert fetch.WEB_BUDGET == 10
-        assert "Il reste 2 dossiers" in text_of(response)
+        assert "Reste à récupérer : 2." in text_of(response)
         assert response.context["form"]["numbers"].value() == "12347\n12348"
 
     def test_many_are_told_in_one_line(self, agent, sandbox, monkeypatch):
@@ -368,7 +385,7 @@ class TestFetch:
         response = agent.post(FETCH, {"numbers": "12345\n12346\n404\n405"})
         shown = text_of(response)
         assert "2 dossiers récupérés (créé : 2)." in shown
-        assert "Et 1 autres dossiers en échec." in shown
+        assert "Autres dossiers en échec : 1." in shown
 
     def test_refresh_one(self, agent, sandbox):
         dossier = fetch_dossier(12345).dossier
@@ -386,6 +403,13 @@ class TestFetch:
         shown = text_of(agent.post(f"{LIST}{dossier.pk}/refresh/", follow=True))
         assert "erreur interne sur ce dossier" in shown
         assert "Il manque le budget prévisionnel signé" in shown
+
+    def test_refresh_after_a_login(self, agent, sandbox):
+        """The login page leads back by GET."""
+        dossier = fetch_dossier(12345).dossier
+        sandbox.received.clear()
+        response = agent.get(f"{LIST}{dossier.pk}/refresh/")
+        assert (response.status_code, response.url) == (302, detail(dossier))
 
     @pytest.mark.parametrize("path", ["{pk}/refresh/", "fetch/"])
     def test_reading_a_page_fetches_nothing(self, agent, sandbox, path):
@@ -418,6 +442,7 @@ class TestRights:
             (["view_dossier"], {LIST}),
             (["view_dossier", "fetch_dossier"], {LIST, FETCH}),
             (["view_dossier", "export_dossier"], {LIST, EXPORT}),
+            (["export_dossier"], set()),
             (["view_demarche"], {"/admin/dsintegration/demarche/"}),
         ],
     )
@@ -577,13 +602,31 @@ class TestExport:
         rows = self.rows(self.export(exporter, 2, "?state__exact=accepte"), 2)
         assert [row[0] for row in rows] == ["Numéro", "7"]
         entry = LogEntry.objects.get()
-        assert entry.object_repr == "Export de 1 dossiers"
+        assert entry.object_repr == "Export, dossiers : 1"
         assert entry.change_message == "Export csv, filtres : state__exact=accepte"
 
     def test_the_log_names_nobody(self, exporter):
         DossierFactory(usager_email="a@example.org")
         self.export(exporter, 2, "?q=a%40example.org")
         assert "example.org" not in LogEntry.objects.get().change_message
+
+    @pytest.mark.parametrize("place", [0, 1, 2])
+    def test_letters_that_no_spreadsheet_holds(self, exporter, place):
+        DossierFactory(demarche=DemarcheFactory(title="a\x0bb"))
+        _, row = self.rows(self.export(exporter, place), place)
+        assert str(row[3]) == "a\ufffdb"
+
+    def test_a_search_by_name_is_not_logged(self, exporter):
+        DossierFactory()
+        self.export(exporter, 2, "?q=camille&situation=")
+        assert LogEntry.objects.get().change_message == (
+            "Export csv, filtres : situation=, recherche"
+        )
+
+    def test_a_filter_that_is_not_offered(self, exporter):
+        response = exporter.post(f"{EXPORT}?depot__x=1", {"format": "2", "resource": "0"})
+        assert response.status_code in {302, 400}
+        assert not LogEntry.objects.exists()
 
     def test_too_many(self, exporter, monkeypatch):
         monkeypatch.setattr("dsintegration.admin.dossiers.MAX_EXPORTED", 1)
@@ -671,6 +714,40 @@ class TestBanners:
 
 
 class TestDoors:
+    @pytest.mark.parametrize("path", ["/nowhere/", "/admin/nowhere/", "/suivi/abc/"])
+    def test_errors_are_told_in_french(self, agent, path):
+        response = agent.get(path)
+        assert response.status_code == 404
+        assert "Page introuvable" in response.content.decode()
+
+    def test_a_refused_right_is_told_in_french(self, come_in):
+        response = come_in("view_demarche").get(LIST)
+        assert response.status_code == 403
+        assert "Accès refusé" in response.content.decode()
+
+    def test_the_root_leads_to_the_usager_s_page(self, client):
+        assert client.get("/").url == "/suivi/"
+
+    @pytest.mark.parametrize(
+        ("forwarded", "proxies", "address"),
+        [
+            ("", 1, "192.0.2.9"),
+            ("198.51.100.7", 0, "192.0.2.9"),
+            ("198.51.100.7", 1, "198.51.100.7"),
+            ("203.0.113.1, 198.51.100.7", 1, "198.51.100.7"),
+            ("203.0.113.1, 198.51.100.7", 2, "203.0.113.1"),
+            ("198.51.100.7:5678", 1, "198.51.100.7"),
+            ("[2001:db8::1]:5678", 1, "2001:db8::1"),
+            ("2001:db8::1", 1, "2001:db8::1"),
+            ("unknown", 1, "192.0.2.9"),
+            ("<script>", 1, "192.0.2.9"),
+        ],
+    )
+    def test_whose_address_it_is(self, rf, settings, forwarded, proxies, address):
+        settings.NUM_PROXIES = proxies
+        request = rf.get("/", REMOTE_ADDR="192.0.2.9", HTTP_X_FORWARDED_FOR=forwarded)
+        assert clients.address(request) == address
+
     def test_content_security_policy(self, agent, sandbox):
         dossier = DossierFactory()
         for url in ("/admin/", LIST, FETCH, detail(dossier)):

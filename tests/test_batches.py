@@ -202,6 +202,67 @@ class TestFailuresInside:
         assert reasons(fetch_dossiers(numbers)) == {FIRST + 7: reason}
         assert Dossier.objects.count() == 15
 
+    def test_one_that_takes_too_long_costs_the_others_nothing(self, sandbox, many):
+        numbers = many(16)
+        sandbox.replies[FIRST + 7] = Reply(504)
+        assert reasons(fetch_dossiers(numbers)) == {FIRST + 7: "timeout"}
+        assert Dossier.objects.count() == 15
+
+    def test_forbidden_ones_that_the_answer_does_not_name(self, sandbox, many, monkeypatch):
+        numbers = [*many(6), 20002]
+        whole = sandbox.answer
+
+        def nameless(request):
+            reply = whole(request)
+            errors = [{**error, "path": None} for error in reply.body.get("errors", [])]
+            return Reply(body={"errors": errors, "data": None}) if errors else reply
+
+        monkeypatch.setattr(sandbox, "answer", nameless)
+        assert reasons(fetch_dossiers(numbers)) == {20002: "no_right"}
+        assert Dossier.objects.count() == 6
+
+    def test_a_name_that_nobody_asked_for(self, sandbox, many, monkeypatch):
+        numbers = many(4)
+        whole = sandbox.answer
+        odd = {"errors": [error("not_found") | {"path": ["d500"]}], "data": None}
+        monkeypatch.setattr(
+            sandbox,
+            "answer",
+            lambda request: (
+                Reply(body=odd) if len(request.body["variables"]) > 1 else whole(request)
+            ),
+        )
+        assert not reasons(fetch_dossiers(numbers))
+        assert Dossier.objects.count() == 4
+
+    @pytest.mark.parametrize("status", [413, 414])
+    def test_a_proxy_that_finds_it_too_large(self, sandbox, many, monkeypatch, status):
+        numbers = many(20)
+        whole = sandbox.answer
+        monkeypatch.setattr(
+            sandbox,
+            "answer",
+            lambda request: (
+                Reply(status, "<html>") if len(request.body["variables"]) > 8 else whole(request)
+            ),
+        )
+        assert not reasons(fetch_dossiers(numbers))
+
+    def test_a_number_given_twice(self, sandbox, many):
+        first, second = many(2)
+        outcomes = list(fetch_dossiers([first, second, first]))
+        assert sorted(outcome.number for outcome in outcomes) == [first, second]
+
+    def test_a_message_that_changes_dossiers(self, sandbox, many):
+        first, second = many(2)
+        list(fetch_dossiers([first, second]))
+        moved = sandbox.dossiers[first]["messages"].pop()
+        sandbox.dossiers[second]["messages"].append(moved)
+        list(fetch_dossiers([second, first]))
+        message = Message.objects.get(ds_id=moved["id"])
+        assert (message.dossier.number, message.absent_since) == (second, None)
+        assert message.body == moved["body"]
+
     def test_a_request_that_is_too_large_is_halved(self, sandbox, many, monkeypatch):
         numbers = many(50)
         whole = sandbox.answer
@@ -245,8 +306,8 @@ class TestFailuresInside:
         client = type("Silent", (), {"sent_at": None, "get_dossiers": staticmethod(silent)})()
         client.get_dossier = lambda number: silent([number])
         answers = list(batches.ask(client, range(1, 51)))
-        assert asked == [50, 25, 13, 7, 4, 2, 1]
-        assert [len(answer.failures) for answer in answers] == [50]
+        assert asked == [50, 25, 13, 7, 4, 2, 1, 1]
+        assert [len(answer.failures) for answer in answers] == [1, 49]
 
 
 class TestCost:
@@ -287,7 +348,7 @@ class TestCost:
         numbers = many(50)
         list(fetch_dossiers(numbers))
         sandbox.dossiers.clear()
-        with django_assert_max_num_queries(6 + 2):
+        with django_assert_max_num_queries(6 + 4):  # two transactions
             assert len(reasons(fetch_dossiers(numbers))) == 50
         assert Dossier.objects.absent().count() == 50
 
@@ -300,6 +361,9 @@ class TestVersions:
         many(6, demarche={"id": "Procedure-7", "number": 7, "title": "Nouveau titre"})
         list(fetch_dossiers(numbers[:3]))
         versions = dict(Dossier.objects.values_list("number", "version"))
+        many(6, demarche={"id": "Procedure-7", "number": 7, "title": "Encore un titre"})
+        results = [outcome.result for outcome in fetch_dossiers(numbers[:3])]
+        assert {result.dossier.demarche.title for result in results} == {"Encore un titre"}
         assert sorted(versions[n] for n in numbers[:3]) == [before + 1, before + 2, before + 3]
         assert {versions[n] for n in numbers[3:]} == {before + 3}
 

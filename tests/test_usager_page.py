@@ -264,6 +264,8 @@ class TestHiddenDecision:
         return DemarcheFactory(title="Aide", decision_hidden=True)
 
     def conversation(self, dossier, *, decided):
+        robot = "contact@demarche.numerique.gouv.fr"
+        MessageFactory(dossier=dossier, email=robot, body="bien reçu", created_at=on(4, 1))
         MessageFactory(dossier=dossier, body="avant", created_at=on(4, 5) - timedelta(seconds=1))
         if decided:
             MessageFactory(dossier=dossier, body="votre refus", created_at=on(4, 5))
@@ -307,6 +309,15 @@ class TestHiddenDecision:
         assert "avant" in page
         for words in ("votre refus", "et après", "réexaminée", "autre message", "autres messages,"):
             assert words not in page
+
+    def test_the_first_of_two_decisions_stays_hidden(self, show, hiding):
+        dossier = make(demarche=hiding, state="refuse", date_traitement=on(4, 20))
+        robot = "contact@demarche.numerique.gouv.fr"
+        MessageFactory(dossier=dossier, email=robot, body="est acceptée", created_at=on(4, 10))
+        self.conversation(dossier, decided=False)
+        page = show(dossier)
+        assert "avant" in page
+        assert "est acceptée" not in page
 
     def test_without_a_date_nothing_tells_what_came_before(self, show, hiding):
         dossier = make(demarche=hiding, state="refuse")

@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
@@ -12,19 +13,19 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.decorators import method_decorator
 from django.utils.html import format_html, format_html_join
-from django.views.decorators.http import require_POST
 from import_export.admin import ExportMixin
 
 from dsintegration.admin import fetch
 from dsintegration.admin.export import FORMATS, DossierResource, FormatForm
 from dsintegration.admin.filters import DepositFilter, SituationFilter, search
-from dsintegration.admin.mirror import CappedPaginator, MirrorAdmin, is_about_a_person
+from dsintegration.admin.mirror import CappedPaginator, MirrorAdmin
 from dsintegration.models import Dossier, DossierQuerySet
 from dsintegration.templatetags.dossiers import ago, day, state_badge
 
 MAX_EXPORTED = 50_000
+# The filters of the list; Django would take any column, and stumble over odd values.
+OFFERED = {"state__exact", "demarche__id__exact", "situation", "depot"}
 
 
 @admin.register(Dossier)
@@ -105,13 +106,18 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
     ) -> tuple[DossierQuerySet, bool]:
         return search(queryset, search_term), False
 
+    def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
+        return lookup in OFFERED and "\0" not in str(value)
+
     # Rights
 
     def has_fetch_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("dsintegration.fetch_dossier")
 
     def has_export_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("dsintegration.export_dossier")
+        return request.user.has_perm("dsintegration.export_dossier") and self.has_view_permission(
+            request
+        )
 
     # Pages
 
@@ -174,8 +180,8 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
             if batch.left:
                 messages.warning(
                     request,
-                    f"Il reste {len(batch.left)} dossiers à récupérer : leurs numéros sont "
-                    "ci-dessous, relancez la récupération.",
+                    f"Reste à récupérer : {len(batch.left)}. Les numéros sont ci-dessous, relancez "
+                    "la récupération.",
                 )
             again = "\n".join(map(str, batch.to_try_again))
             form = fetch.FetchForm(initial={"numbers": again})
@@ -188,14 +194,14 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
         }
         return TemplateResponse(request, "admin/dsintegration/dossier/fetch.html", context)
 
-    @method_decorator(require_POST)
     def refresh_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         dossier = self.get_object(request, unquote(object_id))
         if not self.has_fetch_permission(request) or not self.has_view_permission(request, dossier):
             raise PermissionDenied
         if dossier is None:
             return self._not_here(request, object_id)
-        self._fetch(request, [dossier.number])
+        if request.method == "POST":  # a GET comes from the login page, after a session ended
+            self._fetch(request, [dossier.number])
         return self._to_dossier(dossier.pk)
 
     @admin.action(description="Actualiser les dossiers sélectionnés", permissions=["fetch"])
@@ -226,6 +232,14 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
     def _to_dossier(self, pk: int) -> HttpResponseRedirect:
         return HttpResponseRedirect(reverse("admin:dsintegration_dossier_change", args=[pk]))
 
+    def export_action(self, request: HttpRequest) -> HttpResponse:
+        try:
+            response: HttpResponse = super().export_action(request)
+        except IncorrectLookupParameters:
+            messages.error(request, "Ce filtre n'existe pas : exportez depuis la liste.")
+            return HttpResponseRedirect(reverse("admin:dsintegration_dossier_changelist"))
+        return response
+
     def _do_file_export(
         self, file_format: Any, request: HttpRequest, queryset: Any, export_form: Any = None
     ) -> HttpResponse:
@@ -240,12 +254,14 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
         response: HttpResponse = super()._do_file_export(
             file_format, request, queryset, export_form=export_form
         )
-        query = request.GET.urlencode()
-        filters = "recherche par adresse" if is_about_a_person(query) else query or "aucun"
+        # What was searched may name somebody.
+        shown = [f"{name}={value}" for name, value in request.GET.items() if name in OFFERED]
+        shown += ["recherche"] if request.GET.keys() - OFFERED else []
+        filters = ", ".join(shown) or "aucun"
         LogEntry.objects.create(
             user=cast(User, request.user),
             content_type=ContentType.objects.get_for_model(Dossier),
-            object_repr=f"Export de {exported} dossiers",
+            object_repr=f"Export, dossiers : {exported}",
             action_flag=CHANGE,
             change_message=f"Export {file_format.get_extension()}, filtres : {filters}"[:1000],
         )

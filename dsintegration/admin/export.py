@@ -1,5 +1,6 @@
 """The list of dossiers as a file for a spreadsheet. Texts of messages stay here."""
 
+import re
 from typing import Any
 
 from django.utils import timezone
@@ -16,6 +17,8 @@ class MarkedCSV(base_formats.CSV):
 
 
 FORMATS = [base_formats.XLSX, base_formats.ODS, MarkedCSV]
+# What no spreadsheet holds.
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 # What a spreadsheet takes for the beginning of a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -73,4 +76,7 @@ class DossierResource(resources.Resource):
     def export_field(self, field: fields.Field, instance: Any, **kwargs: Any) -> Any:
         """The cell; one that would be run as a formula begins with an apostrophe."""
         cell = super().export_field(field, instance, **kwargs)
-        return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+        if not isinstance(cell, str):
+            return cell
+        cell = CONTROL.sub("\N{REPLACEMENT CHARACTER}", cell)
+        return f"'{cell}" if cell.startswith(FORMULA) else cell

@@ -162,7 +162,7 @@ def tell(request: HttpRequest, batch: Batch) -> None:
         messages.error(request, f"Dossier n° {err.dossier_number} : {err.sentence}")
     hidden = len(batch.failures) - MAX_MESSAGES
     if hidden > 0:
-        messages.error(request, f"Et {hidden} autres dossiers en échec.")
+        messages.error(request, f"Autres dossiers en échec : {hidden}.")
     if len(batch.results) <= MAX_MESSAGES:
         for result in batch.results:
             link = reverse("admin:dsintegration_dossier_change", args=[result.dossier.pk])

@@ -1,6 +1,5 @@
 """What every admin page of the mirror shares: nobody edits it, superusers included."""
 
-import re
 from typing import Any, cast
 
 from django.contrib import admin
@@ -40,8 +39,3 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
     @property
     def is_capped(self) -> bool:
         return self._counted > self.CAP
-
-
-def is_about_a_person(text: str) -> bool:
-    """Whether a search names somebody, and so must not be written down."""
-    return bool(re.search(r"@|%40", text))

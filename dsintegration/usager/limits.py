@@ -48,8 +48,9 @@ class Limit:
 
 
 ATTEMPTS = Limit("attempts", 30, 10 * MINUTE)  # for each network that asks
-MAILS_OF_DOSSIER = Limit("mails_of_dossier", 5, HOUR)
-MAILS_OF_ADDRESS = Limit("mails_of_address", 10, HOUR)
+# No longer than a link lives: whoever has used them up for another leaves him a link that is good.
+MAILS_OF_DOSSIER = Limit("mails_of_dossier", 5, 30 * MINUTE)
+MAILS_OF_ADDRESS = Limit("mails_of_address", 10, 30 * MINUTE)
 # Calls to the platform: each for a dossier that we know, then all for numbers that we do not.
 CALLS_OF_DOSSIER = Limit("calls_of_dossier", 1, MINUTE)
 UNKNOWN_NUMBERS = Limit("unknown_numbers", 60, HOUR)

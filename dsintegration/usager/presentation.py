@@ -94,13 +94,19 @@ def present(dossier: Dossier) -> DossierPage:
 
 
 def _messages(dossier: Dossier, *, hides: bool, is_hidden: bool) -> list[Message]:
-    """Those that may be shown, oldest first; none from a hidden decision on, be it a former one."""
+    """Those that may be shown, oldest first; none from a hidden decision on, be it a former one.
+
+    Where decisions are hidden, automatic messages never show: one of them announced a decision
+    that was taken before the one whose date we have.
+    """
     messages = dossier.messages.all()
-    if hides and dossier.date_traitement:
+    if not hides:
+        return list(messages)
+    if dossier.date_traitement:
         messages = messages.filter(created_at__lt=dossier.date_traitement)
     elif is_hidden:
         return []  # nothing tells which of them came before
-    return list(messages)
+    return [message for message in messages if message.author is not Author.SYSTEME]
 
 
 def _conversation(

@@ -1,0 +1,156 @@
+"""refresh_dossiers over 10,000 dossiers, against a platform that takes its time (slow.py)."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.clock import seconds
+from bench.slow import FIRST
+
+PROJECT = Path(__file__).resolve().parent.parent
+DOSSIERS = 10_000
+SAMPLE = 200
+
+
+@contextmanager
+def platform(*options: str) -> Iterator[str]:
+    command = [sys.executable, "-m", "bench.slow", *options]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        finally:
+            process.terminate()
+
+
+def control(origin: str, moved: int, total: int = DOSSIERS) -> dict:
+    """What the platform counted since the last call; from now on so many dossiers have moved."""
+    address = f"{origin}/control?moved={moved}&total={total}"
+    with urllib.request.urlopen(address) as response:
+        return json.load(response)
+
+
+def one_by_one(origin: str) -> float:
+    """As in the platform's published sample: a POST each, on a new connection."""
+    import requests
+
+    from dsintegration.queries import GET_DOSSIER
+
+    def ask() -> None:
+        for number in range(FIRST, FIRST + SAMPLE):
+            body = {"query": GET_DOSSIER.text, "variables": {"number": number}}
+            requests.post(f"{origin}/api/v2/graphql", json=body, timeout=35).json()
+
+    return seconds(ask) * DOSSIERS / SAMPLE
+
+
+def bench_time(origin: str) -> None:
+    from django.core.cache import cache
+    from django.core.management import call_command
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    from dsintegration import conf
+    from dsintegration.services import fetch_dossiers
+
+    def refresh(*options: str) -> Callable[[], object]:
+        return lambda: call_command(
+            "refresh_dossiers", "--older-than", "0s", *options, stdout=io.StringIO()
+        )
+
+    numbers = range(FIRST, FIRST + DOSSIERS)
+    list(fetch_dossiers(numbers))
+    control(origin, 0)
+    sample = one_by_one(origin)
+    print(f"(a) one POST each, new connections: {sample:.0f} s ({SAMPLE} of them, extrapolated)")
+    for label, moved, options, most in (
+        ("(b) all have changed", DOSSIERS, (), 320),
+        ("(c) none has", 0, (), 15),
+        ("(d) 100 have", 100, (), 20),
+        ("    --full", 0, ("--full",), 220),
+    ):
+        control(origin, moved)
+        cache.clear()
+        took = seconds(refresh(*options))
+        told = control(origin, 0)
+        print(f"{label:22} {told['requests']:4} requests   at most {most};   {took:.1f} s")
+        if options:
+            least = told["seconds"] / conf.in_flight()
+            limit = 1.5 if connection.vendor == "postgresql" else 1.8
+            print(f"    over the platform's own time {took / least:.2f}   at most {limit}")
+            print(f"    (a) over it {sample / took:.0f}   at least 40")
+    with CaptureQueriesContext(connection) as captured:
+        list(fetch_dossiers(numbers[:50]))
+    words = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
+    statements = [q for q in captured.captured_queries if not q["sql"].startswith(words)]
+    print(f"SQL statements a batch, none changed: {len(statements)}   at most 12")
+
+
+def bench_memory() -> None:
+    """Peak memory of a process that refreshes many, over one that refreshes few."""
+    peaks = {}
+    for count in (1_000, 100_000):
+        with platform("--no-delays") as origin, tempfile.TemporaryDirectory() as folder:
+            program = (
+                "import django; django.setup()\n"
+                "from django.core.management import call_command\n"
+                "from dsintegration import pace, services\n"
+                "pace.wait_for_turn = lambda: None\n"
+                "import dsintegration.client as client; client.wait_for_turn = lambda: None\n"
+                "call_command('migrate', verbosity=0)\n"
+                f"for _ in services.fetch_dossiers(range({FIRST}, {FIRST + count})): pass\n"
+                "call_command('refresh_dossiers', '--older-than', '0s', '--full')\n"
+                "call_command('refresh_dossiers', '--older-than', '0s')\n"
+                "import resource\n"
+                "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+            )
+            control(origin, 0, count)
+            run = subprocess.run(
+                [sys.executable, "-c", program],
+                check=True,
+                cwd=PROJECT,
+                capture_output=True,
+                text=True,
+                env=os.environ
+                | {
+                    "DATABASE_URL": f"sqlite:///{folder}/bench.sqlite3",
+                    "DS_API_URL": f"{origin}/api/v2/graphql",
+                },
+            )
+            peaks[count] = int(run.stdout.split()[-1])
+    ratio = peaks[100_000] / peaks[1_000]
+    few, many = (f"{peak / 1024:.0f} MB" for peak in peaks.values())
+    print(f"peak memory, 100,000 over 1,000: {ratio:.2f} ({many} over {few})   at most 1.3")
+
+
+def main() -> None:
+    with platform() as origin, tempfile.TemporaryDirectory() as folder:
+        os.environ |= {
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "DATABASE_URL": os.environ.get("DATABASE_URL") or f"sqlite:///{folder}/bench.sqlite3",
+            "DS_API_TOKEN": "a" * 84,
+            "DS_API_URL": f"{origin}/api/v2/graphql",
+            "DS_SANDBOX": "",
+            "DEBUG": "",
+            "SECRET_KEY": "for the bench only",
+        }
+        import django
+        from django.core.management import call_command
+        from django.db import connection
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        print(f"refresh_dossiers, {DOSSIERS:,} dossiers ({connection.vendor})")
+        bench_time(origin)
+        if connection.vendor == "sqlite":
+            bench_memory()
+
+
+if __name__ == "__main__":
+    main()
