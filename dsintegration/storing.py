@@ -118,7 +118,7 @@ def store(
                 payload.messages, dossier, stored_messages[dossier.pk], sent_at
             )
             demarche = demarches[payload.demarche.number]
-            loud, quiet = _assign_all(dossier, payload, demarche, conversation.rows, sent_at)
+            loud, quiet = _assign_all(dossier, payload, demarche, conversation.columns, sent_at)
             changed = bool(created or loud or conversation.to_write or demarche.number in renamed)
             if changed:
                 platform.version += 1
@@ -202,7 +202,7 @@ def _assign_all(
     dossier: Dossier,
     payload: DossierPayload,
     demarche: Demarche,
-    messages: list[Message],
+    messages: list[list[Any]],
     sent_at: datetime,
 ) -> tuple[list[str], bool]:
     """Set every column; those that our JSON shows and that differ, and whether another one does."""
@@ -247,10 +247,11 @@ def _stored_messages(dossiers: Iterable[Dossier]) -> dict[int | None, dict[str, 
 
 @dataclass(frozen=True)
 class _Conversation:
-    """`rows`: every message, oldest first; `to_write`: those whose rows are missing or differ;
-    `received`: those that are new, and that can be read."""
+    """`columns`: of every message, oldest first; `to_write`: those whose rows are missing or
+    differ; `received`: those that are new, and that can be read.
+    """
 
-    rows: list[Message]
+    columns: list[list[Any]]
     to_write: list[Message]
     received: list[Message]
 
@@ -278,27 +279,33 @@ def _conversation(
     for ds_id, (email, _, created_at, discarded_at, absent_since) in stored.items():
         if ds_id not in wanted:
             wanted[ds_id] = [email, "", created_at, discarded_at, absent_since or sent_at]
-    messages = [
+    to_write = [
         Message(dossier=dossier, ds_id=ds_id, **dict(zip(MESSAGE, row, strict=True)))
         for ds_id, row in wanted.items()
+        if stored.get(ds_id) != row
     ]
     return _Conversation(
-        rows=sorted(messages, key=lambda message: message.created_at),
-        to_write=[row for row in messages if stored.get(row.ds_id) != wanted[row.ds_id]],
-        received=[row for row in messages if row.ds_id not in stored and not row.discarded_at],
+        columns=sorted(wanted.values(), key=lambda row: row[MESSAGE.index("created_at")]),
+        to_write=to_write,
+        received=[row for row in to_write if row.ds_id not in stored and not row.discarded_at],
     )
 
 
-def _summary(messages: list[Message], usager_email: str) -> dict[str, Any]:
+def _summary(messages: list[list[Any]], usager_email: str) -> dict[str, Any]:
     """What lists show of a conversation; a deleted or absent message is nobody's last word."""
-    readable = [row for row in messages if row.discarded_at is None and row.absent_since is None]
-    authors = [Author.of(row.email, usager_email) for row in readable]
-    people = [author for author in authors if author is not Author.SYSTEME]
+    readable = [
+        (email, created_at)
+        for email, _, created_at, discarded_at, absent_since in messages
+        if discarded_at is None and absent_since is None
+    ]
+    last_email, last_at = readable[-1] if readable else ("", None)
+    authors = (Author.of(email, usager_email) for email, _ in reversed(readable))
+    last_person = next((author for author in authors if author is not Author.SYSTEME), None)
     return {
         "messages_count": len(messages),
-        "last_message_at": readable[-1].created_at if readable else None,
-        "last_message_author": authors[-1].value if authors else "",
-        "usager_spoke_last": people[-1:] == [Author.USAGER],
+        "last_message_at": last_at,
+        "last_message_author": Author.of(last_email, usager_email).value if readable else "",
+        "usager_spoke_last": last_person is Author.USAGER,
     }
 
 
