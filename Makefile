@@ -78,7 +78,7 @@ schema: $(VENV)/dev  ## write docs/openapi.yaml, the copy of the API's schema
 	@DJANGO_SETTINGS_MODULE=tests.settings $(RUN) manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
 lock: $(VENV)/dev  ## pin requirements/*.in to *.txt, with hashes
-	@for name in base prod dev e2e; do \
+	@for name in base prod celery dev e2e; do \
 		$(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-emit-index-url --custom-compile-command 'make lock' \
 			requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
