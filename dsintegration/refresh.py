@@ -64,9 +64,19 @@ class Tally:
             self.failed += 1
 
 
-def due_dossiers(older_than: timedelta | None = None) -> QuerySet[Dossier]:
-    """Those whose last check is older than that; by default than the settings say."""
+def due_dossiers(older_than: timedelta | None = None, *, full: bool = False) -> QuerySet[Dossier]:
+    """Those whose last check is older than that; by default than the settings say.
+
+    `full`: whose last full answer is, or last check where there is nothing to answer any more; by
+    default all of them, however fresh.
+    """
     now = timezone.now()
+    if full:
+        moment = now - (older_than or timedelta(0))
+        is_here = Q(absent_since=None)
+        return Dossier.objects.filter(
+            Q(is_here, fetched_at__lte=moment) | Q(~is_here, checked_at__lte=moment)
+        )
     if older_than is not None:
         return Dossier.objects.filter(checked_at__lte=now - older_than)
     after, finished_after = conf.refresh_ages()
@@ -102,7 +112,8 @@ def refresh(
                 yield _read_lists(demarche, due, count, tally, client, instance)
         if tally.stopped_by:
             return
-        yield from _fetch(_stalest(due, limit, must_stop), tally, client)
+        asked = _stalest(due, "fetched_at" if full else "checked_at", limit, must_stop)
+        yield from _fetch(asked, tally, client)
     if not (tally.stopped_by or must_stop() or limit):
         Platform.objects.filter(pk=Platform.SINGLETON).update(refreshed_at=timezone.now())
 
@@ -178,20 +189,20 @@ def _concerns_all(err: DSError) -> bool:
 
 
 def _stalest(
-    due: QuerySet[Dossier], limit: int | None, must_stop: Callable[[], bool]
+    due: QuerySet[Dossier], moment: str, limit: int | None, must_stop: Callable[[], bool]
 ) -> Iterator[int]:
     """The numbers of those that are due, page by page: what was done has left the next page."""
     after = Q()
     given = 0
     while True:
-        rows = due.filter(after).order_by("checked_at", "pk")
-        page = list(rows.values_list("checked_at", "pk", "number")[:PAGE])
-        for checked_at, pk, number in page:
+        rows = due.filter(after).order_by(moment, "pk")
+        page = list(rows.values_list(moment, "pk", "number")[:PAGE])
+        for at, pk, number in page:
             if must_stop() or given == limit:
                 return
             given += 1
             yield number
-            after = Q(checked_at__gt=checked_at) | Q(checked_at=checked_at, pk__gt=pk)
+            after = Q(**{f"{moment}__gt": at}) | Q(**{moment: at, "pk__gt": pk})
         if len(page) < PAGE:
             return
 

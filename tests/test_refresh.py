@@ -7,23 +7,20 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.utils import timezone
 
 from dsintegration import pace, refresh
 from dsintegration.durations import parse_duration
 from dsintegration.models import Demarche, Dossier, Message, Platform
 from dsintegration.queries import GET_CHANGES
-from dsintegration.sandbox import TOKEN, Reply
+from dsintegration.sandbox import Reply
 from dsintegration.services import fetch_dossiers
 from tests.factories import DossierFactory, dossier_answer, message_answer
-from tests.settings import EMPTY
+from tests.processes import PROJECT, environment
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,9 +46,8 @@ def tracked(sandbox, settings):
                 messages=[message_answer(f"m{number}")],
             )
         list(fetch_dossiers(numbers))
-        Dossier.objects.filter(number__in=numbers).update(
-            checked_at=timezone.now() - timedelta(hours=hours)
-        )
+        then = timezone.now() - timedelta(hours=hours)
+        Dossier.objects.filter(number__in=numbers).update(fetched_at=then, checked_at=then)
         sandbox.received.clear()
         return numbers
 
@@ -223,8 +219,7 @@ class TestLists:
         sandbox.dossiers[numbers[0]]["usager"] = {"id": "u", "email": "other@example.org"}
         Run()
         assert not Dossier.objects.of_usager("other@example.org").exists()
-        Dossier.objects.update(checked_at=timezone.now() - timedelta(hours=2))
-        run = Run("--full")
+        run = Run("--full")  # also those that a list vouched for just now
         assert "120 récupérés (1 changés)" in run.out
         assert Dossier.objects.of_usager("other@example.org").exists()
 
@@ -252,6 +247,23 @@ class TestSelection:
         assert refresh.due_dossiers(timedelta(minutes=5)).exists()
         settings.DS_REFRESH_AFTER = "5m"
         assert refresh.due_dossiers().exists()
+
+    def test_full_goes_by_the_last_full_answer(self):
+        old, now = timezone.now() - timedelta(hours=13), timezone.now()
+        gone = {"absent_since": old, "fetched_at": old}
+        for number, fields in enumerate(
+            [
+                {"fetched_at": old, "checked_at": now},  # a list vouched for it
+                {"fetched_at": now, "checked_at": now},
+                gone | {"checked_at": old},
+                gone | {"checked_at": now},
+            ],
+            start=FIRST,
+        ):
+            DossierFactory(number=number, **fields)
+        due = refresh.due_dossiers(timedelta(hours=12), full=True)
+        assert set(due.values_list("number", flat=True)) == {FIRST, FIRST + 2}
+        assert refresh.due_dossiers(full=True).count() == 4
 
     def test_the_stalest_first(self, sandbox, tracked, settings):
         settings.DS_BATCH_SIZE = 1
@@ -373,10 +385,10 @@ class TestTrouble:
             return whole(request) if len(asked) == 1 else Reply(503)
 
         monkeypatch.setattr(sandbox, "answer", first_only)
-        assert Run("--full").status == 5
+        assert Run("--full", "--older-than", "1h").status == 5
         monkeypatch.setattr(sandbox, "answer", whole)
         sandbox.received.clear()
-        assert Run("--full").status == 0
+        assert Run("--full", "--older-than", "1h").status == 0
         assert len(numbers_asked(sandbox)) == 70
         assert len(numbers) == 120
 
@@ -434,6 +446,18 @@ class TestPace:
             assert late - early >= 60
         assert turns[5] < 62
 
+    @pytest.mark.skipif("REDIS_URL" not in os.environ, reason="needs a Redis: make test-services")
+    def test_over_redis(self, clock, settings):
+        settings.CACHES = {
+            "default": {
+                "BACKEND": "django.core.cache.backends.redis.RedisCache",
+                "LOCATION": os.environ["REDIS_URL"],
+            }
+        }
+        cache.clear()
+        self.test_bursts_then_waits_for_the_minute(clock, settings)
+        cache.clear()
+
     def test_what_others_send_counts(self, clock, settings):
         settings.DS_RATE_LIMIT = 5
         started = clock[0]
@@ -449,32 +473,11 @@ class TestPace:
         assert sum(cache.get_many([pace._key(1_800_000_000)]).values()) == 2
 
 
-PROJECT = Path(__file__).resolve().parent.parent
-
-
 def start(sandbox, *words):
     """A refresh in a process of its own, on the database of the test."""
-    options = django_settings.DATABASES["default"]
-    if connection.vendor == "sqlite":
-        url = f"sqlite:///{connection.settings_dict['NAME']}"
-    else:
-        url = (
-            f"postgres://{options['USER']}@{options['HOST']}:{options['PORT']}"
-            f"/{connection.settings_dict['NAME']}"
-        )
     return subprocess.Popen(
         [sys.executable, str(PROJECT / "manage.py"), "refresh_dossiers", *words],
-        env=EMPTY
-        | {
-            "PATH": os.environ["PATH"],
-            "SECRET_KEY": "for the tests only",
-            "DATABASE_URL": url,
-            "DS_API_URL": sandbox.url,
-            "DS_API_TOKEN": TOKEN,
-            "DS_SITE_URL": "https://demarche.example.org",
-            "DS_BATCH_SIZE": "5",
-            "DS_IN_FLIGHT": "1",
-        },
+        env=environment(sandbox, DS_BATCH_SIZE="5", DS_IN_FLIGHT="1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",

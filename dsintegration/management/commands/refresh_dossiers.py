@@ -64,8 +64,9 @@ class Command(DossierCommand):
         parser.add_argument(
             "--full",
             action="store_true",
-            help="récupère chacun, même ce que la plateforme ne date pas : titre de la démarche, "
-            "changement d'usager ou d'adresse. À lancer une fois par jour.",
+            help="récupère chacun en entier, même ce que la plateforme ne date pas : titre de la "
+            "démarche, changement d'usager ou d'adresse. À lancer une fois par jour. Avec "
+            "--older-than, ceux qui ne l'ont pas été depuis ce temps.",
         )
 
     def handle(
@@ -81,7 +82,7 @@ class Command(DossierCommand):
         from dsintegration.client import get_client
         from dsintegration.refresh import AlreadyRunning, Tally, due_dossiers, refresh
 
-        due = due_dossiers(older_than)
+        due = due_dossiers(older_than, full=full)
         if state:
             due = due.filter(state__in=state)
         if demarche:
