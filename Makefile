@@ -47,8 +47,8 @@ run: setup  ## the pages on 127.0.0.1:8000, with a demo account
 test: $(VENV)/dev  ## the tests
 	@$(RUN) -m pytest -q
 
-test-services: $(VENV)/dev  ## the tests again, on PostgreSQL
-	@.ci/postgresql $(RUN) -m pytest -q
+test-services: $(VENV)/dev  ## the tests again, on PostgreSQL and with Redis (installed if they are not there)
+	@.ci/postgresql .ci/redis $(RUN) -m pytest -q
 
 $(VENV)/e2e: requirements/e2e.txt | $(VENV)/dev
 	@echo "Installation des dépendances du navigateur…"

@@ -106,6 +106,14 @@ def cache(name: str, default: str) -> dict[str, Any]:
     return options
 
 
+def broker(name: str) -> str:
+    """The address of a Redis that hands out tasks; "" if there is none."""
+    url = text(name)
+    if url and not re.match(r"rediss?://[^/]", url):
+        raise ImproperlyConfigured(f"{name} doit être une adresse comme redis://serveur:6379/1.")
+    return url
+
+
 def email(name: str, default: str) -> dict[str, Any]:
     """Django's `EMAIL_*` settings for a mail server's address (`smtp+tls://…`, `consolemail://`)."""
     url = text(name, default)

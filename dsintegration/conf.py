@@ -160,6 +160,11 @@ def refresh_ages() -> tuple[timedelta, timedelta]:
     return (_age("DS_REFRESH_AFTER", "1h"), _age("DS_REFRESH_FINISHED_AFTER", "1d"))
 
 
+def has_task_queue() -> bool:
+    """Whether Celery's workers do what a request does not wait for (tasks.py)."""
+    return bool(getattr(settings, "CELERY_BROKER_URL", ""))
+
+
 def _age(name: str, default: str) -> timedelta:
     try:
         return parse_duration(getattr(settings, name, "") or default)

@@ -12,6 +12,7 @@ from dsintegration.models import ApiKey
 from dsintegration.sandbox import TOKEN, Sandbox
 from dsintegration.sandbox.scenarios import DOSSIERS, REPLIES
 from dsintegration.sandbox.server import Reply
+from dsintegration.usager.background import TryAgain
 
 SITE_URL = "https://demarche.example.org"
 
@@ -71,17 +72,22 @@ def on_sqlite() -> bool:
 
 
 class Later:
-    """Pieces of work that requests left for after the answer."""
+    """Pieces of work that requests left for after the answer; `again`: those to be tried again."""
 
     def __init__(self) -> None:
         self.left: list[Callable[[], object]] = []
+        self.again: list[Callable[[], object]] = []
 
     def run_later(self, work, *args) -> None:
         self.left.append(partial(work, *args))
 
     def run(self) -> None:
         while self.left:
-            self.left.pop(0)()
+            work = self.left.pop(0)
+            try:
+                work()
+            except TryAgain:
+                self.again.append(work)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ EMPTY = dict.fromkeys(
         "API_FETCHES_PER_MINUTE",
         "API_READS_PER_MINUTE",
         "CACHE_URL",
+        "CELERY_BROKER_URL",
         "CSRF_TRUSTED_ORIGINS",
         "DEBUG",
         "DS_API_CONNECT_TIMEOUT",

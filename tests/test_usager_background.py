@@ -49,6 +49,54 @@ def test_room_comes_back(pool):
             pass
 
 
+def test_what_cannot_be_done_now_is_tried_again_a_few_times():
+    pool = background.Pool(threads=1, waiting=1, pauses=(0, 0))
+    tries, given_up = [], threading.Event()
+
+    def work():
+        tries.append(1)
+        if len(tries) == 3:
+            given_up.set()
+        raise background.TryAgain
+
+    pool.run_later(work)
+    assert given_up.wait(5)
+    # The room is given back just after the work.
+    with pool._room:
+        pool.close()
+    assert len(tries) == 3
+
+
+def test_a_second_try_may_succeed(pool):
+    pool._pauses = (0,)
+    tries, done = [], threading.Event()
+
+    def work():
+        tries.append(1)
+        if len(tries) == 1:
+            raise background.TryAgain
+        done.set()
+
+    pool.run_later(work)
+    assert done.wait(5)
+
+
+def test_the_end_of_the_process_waits_for_no_second_try(logs):
+    pool = background.Pool(threads=1, waiting=1, pauses=(0.2,))
+    tried = threading.Event()
+
+    def work():
+        tried.set()
+        raise background.TryAgain
+
+    pool.run_later(work)
+    assert tried.wait(5)
+    pool.close()
+    # Whoever holds the room now knows that the second try was given up.
+    with pool._room:
+        assert "Traceback" not in logs.text
+
+
 def test_a_bug_is_logged_without_its_words(pool, logs):
     address = "usager@example.org"
 

@@ -4,6 +4,7 @@ import re
 import socketserver
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import html5lib
@@ -15,7 +16,7 @@ from django.utils import timezone
 from dsintegration.models import Dossier, UsagerAccess
 from dsintegration.sandbox import Reply
 from dsintegration.usager import limits
-from dsintegration.usager.mails import send_link
+from dsintegration.usager.mails import MailNotSent, send_link
 from tests.factories import DossierFactory, dossier_answer
 from tests.pages import check_html
 
@@ -80,6 +81,13 @@ NOT_FOUND = Reply(
 @pytest.fixture
 def refusing_server(settings) -> Iterator[list[str]]:
     """A mail server that takes no recipient; those that it refused."""
+    with mail_server(settings, b"550 unknown") as refused:
+        yield refused
+
+
+@contextmanager
+def mail_server(settings, reply: bytes) -> Iterator[list[str]]:
+    """A mail server that says `reply` to each recipient; who they were."""
     refused: list[str] = []
 
     class Handler(socketserver.StreamRequestHandler):
@@ -88,7 +96,7 @@ def refusing_server(settings) -> Iterator[list[str]]:
             for line in self.rfile:
                 if line.upper().startswith(b"RCPT"):
                     refused.append(re.search(rb"<(.+)>", line)[1].decode())
-                    self.wfile.write(b"550 unknown\r\n")
+                    self.wfile.write(reply + b"\r\n")
                 else:
                     self.wfile.write(b"250 ok\r\n")
 
@@ -284,20 +292,51 @@ class TestMail:
         assert limits.MAILS_OF_DOSSIER.has_room(NUMBER)
         assert limits.MAILS_OF_ADDRESS.has_room(USAGER)
 
-    def test_no_server(self, ask, platform, settings, logs):
+    def test_what_is_refused_for_good_is_not_tried_again(
+        self, ask, platform, refusing_server, later
+    ):
+        ask()
+        assert later.again == []
+
+    @pytest.mark.parametrize("reply", [b"450 greylisted", b"421 too busy"])
+    def test_what_is_refused_for_now_is_tried_again(self, ask, platform, settings, later, reply):
+        with mail_server(settings, reply) as refused:
+            ask()
+        assert refused == [USAGER]
+        self.check_second_try(settings, later)
+
+    def test_no_server(self, ask, platform, settings, logs, later):
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
         ask()
         assert f"no mail for dossier {NUMBER}: ConnectionRefusedError" in logs.text
         assert not UsagerAccess.objects.exists()
+        self.check_second_try(settings, later)
+
+    def check_second_try(self, settings, later):
+        """The mail leaves then, and its link is the only one."""
+        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        [again] = later.again
+        again()
+        assert [message.to for message in mail.outbox] == [[USAGER]]
+        assert UsagerAccess.objects.count() == 1
 
     def test_an_address_with_a_line_break_in_it(self, logs):
         hostile = "usager@example.org\nBcc: all@example.org"
         dossier = DossierFactory(number=NUMBER, usager_email=hostile)
-        assert not send_link(dossier, "http://testserver")
+        with pytest.raises(MailNotSent) as raised:
+            send_link(dossier, "http://testserver")
+        assert not raised.value.is_temporary
         assert mail.outbox == []
         assert f"no mail for dossier {NUMBER}: BadHeaderError" in logs.text
         assert "Bcc" not in logs.text
+
+    def test_what_waits_names_nobody(self, ask, platform, later):
+        ask(run=False, REMOTE_ADDR="192.0.2.7")
+        [work] = later.left
+        assert NUMBER in work.args
+        assert "192.0.2.7" not in repr(work)
+        assert USAGER not in repr(work)
 
     def test_no_address_in_the_logs(self, ask, platform, logs):
         ask()

@@ -1,12 +1,8 @@
-"""Addresses of usagers: when two are one, and a digest that stands for one without telling it."""
+"""Addresses of usagers, and the digests that stand for them without telling them."""
 
 from django.utils.crypto import salted_hmac
 
 from dsintegration.models import Dossier
-
-
-def same(one: str, other: str) -> bool:
-    return normalised(one) == normalised(other)
 
 
 def normalised(address: str) -> str:
@@ -18,6 +14,11 @@ def digest(kind: str, value: str) -> str:
     return salted_hmac(f"dsintegration.usager.{kind}", value, algorithm="sha256").hexdigest()
 
 
+def address_digest(number: int, address: str) -> str:
+    """What stands for an address, whatever its case, beside the number of one dossier."""
+    return digest("address", f"{number}:{normalised(address)}")
+
+
 def digest_of(dossier: Dossier) -> str:
     """Of the address that the dossier has now, for this dossier alone."""
-    return digest("address", f"{dossier.number}:{normalised(dossier.usager_email)}")
+    return address_digest(dossier.number, dossier.usager_email)

@@ -1,14 +1,13 @@
 """Work that a request starts and does not wait for, in a few threads of this process.
 
-The answer so leaves at the same moment whatever the work finds. Where tasks have a queue of their
-own, `run_later` is the one place to hand them over: what it is given are functions of modules, with
-numbers and texts.
+The answer so leaves at the same moment whatever the work finds. What waits here ends with the
+process; where that is too little, Celery has a queue (tasks.py).
 """
 
 import logging
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec
 
@@ -20,40 +19,65 @@ P = ParamSpec("P")
 
 THREADS = 4
 WAITING = 200
+# Seconds before each further try: whoever waits for a mail is told to ask again after 10 minutes.
+PAUSES = (30, 90, 240)
+
+
+class TryAgain(Exception):
+    """What was to be done cannot be done now, but perhaps in a moment."""
 
 
 class Pool:
     """Threads that are started when first needed; beyond `waiting` pieces, work is given up."""
 
-    def __init__(self, threads: int = THREADS, waiting: int = WAITING) -> None:
+    def __init__(
+        self, threads: int = THREADS, waiting: int = WAITING, pauses: Sequence[float] = PAUSES
+    ) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="usager")
         self._room = threading.BoundedSemaphore(waiting)
+        self._pauses = pauses
 
     def run_later(self, work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         if not self._room.acquire(blocking=False):
             logger.warning("usager: too much work is waiting, one piece was given up")
             return
-        self._threads.submit(self._run, lambda: work(*args, **kwargs))
+        self._submit(lambda: work(*args, **kwargs), iter(self._pauses))
 
-    def _run(self, work: Callable[[], object]) -> None:
+    def _submit(self, work: Callable[[], object], pauses: Iterator[float]) -> None:
         try:
-            run_safely(work)
-        finally:
-            connections.close_all()
+            self._threads.submit(self._run, work, pauses)
+        except RuntimeError:  # the process ends
             self._room.release()
 
+    def _run(self, work: Callable[[], object], pauses: Iterator[float]) -> None:
+        is_over = run_safely(work)
+        connections.close_all()
+        pause = None if is_over else next(pauses, None)
+        if pause is None:
+            self._room.release()
+            return
+        timer = threading.Timer(pause, self._submit, [work, pauses])
+        timer.daemon = True
+        timer.start()
+
     def close(self) -> None:
-        """End when all is done."""
+        """End when all is done, but for what waits to be tried again."""
         self._threads.shutdown(wait=True)
 
 
-def run_safely(work: Callable[[], object]) -> None:
-    """Run it; a bug leaves its place in the logs, but not its message, which may name people."""
+def run_safely(work: Callable[[], object]) -> bool:
+    """Run it; whether it is over, well or not.
+
+    A bug leaves its place in the logs, but not its message, which may name people.
+    """
     try:
         work()
+    except TryAgain:
+        return False
     except Exception as err:  # noqa: BLE001  # nobody else could tell of it
         frames = "".join(traceback.format_tb(err.__traceback__))
         logger.error("usager: %s in background work\n%s", type(err).__name__, frames)  # noqa: TRY400
+    return True
 
 
 pool = Pool()

@@ -1,7 +1,7 @@
 """The mail with the link: what it says, and whether it left."""
 
 import logging
-from smtplib import SMTPException
+from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
@@ -14,8 +14,21 @@ from dsintegration.usager.links import make_link
 logger = logging.getLogger(__name__)
 
 
-def send_link(dossier: Dossier, origin: str) -> bool:
-    """Make a link and send it to the dossier's usager; whether the mail server took it."""
+class MailNotSent(Exception):
+    """`is_temporary`: the mail server may take it later; otherwise it never will."""
+
+    def __init__(self, err: SMTPException | OSError | ValueError) -> None:
+        codes = [err.smtp_code] if isinstance(err, SMTPResponseException) else []
+        if isinstance(err, SMTPRecipientsRefused):
+            codes = [code for code, _ in err.recipients.values()]
+        # 5yz is for good (RFC 5321, 4.2.1). A name that cannot be written as an address is, too.
+        self.is_temporary = all(code < 500 for code in codes) and not isinstance(err, ValueError)
+        # The texts of those repeat addresses.
+        super().__init__(type(err).__name__)
+
+
+def send_link(dossier: Dossier, origin: str) -> None:
+    """Make a link and send it to the dossier's usager. Raises MailNotSent."""
     access, token = make_link(dossier)
     context = {
         "number": dossier.number,
@@ -38,10 +51,7 @@ def send_link(dossier: Dossier, origin: str) -> bool:
     try:
         mail.send()
     except (SMTPException, OSError, ValueError) as err:
-        # Their texts repeat addresses.
-        logger.error(  # noqa: TRY400
-            "usager: no mail for dossier %d: %s", dossier.number, type(err).__name__
-        )
         access.delete()
-        return False
-    return True
+        failure = MailNotSent(err)
+        logger.error("usager: no mail for dossier %d: %s", dossier.number, failure)  # noqa: TRY400
+        raise failure from None

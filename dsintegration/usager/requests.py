@@ -1,7 +1,8 @@
 """What becomes of a request for a link: the part that nobody waits for.
 
 A link goes out only if the address is the one that the platform has for the dossier: by an answer
-of less than 5 minutes, or of less than 24 hours when the platform cannot be asked.
+of less than 5 minutes, or of less than 24 hours when the platform cannot be asked. The address that
+was typed is known here by its digest alone: what waits in a queue names nobody.
 """
 
 import logging
@@ -10,14 +11,15 @@ from datetime import timedelta
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
+from dsintegration import conf
 from dsintegration.client import get_client
 from dsintegration.exceptions import DossierNotFound, DSError
 from dsintegration.models import Dossier
 from dsintegration.payloads import DossierPayload
 from dsintegration.services import AnswerNotWanted, fetch_dossier
-from dsintegration.usager import limits
-from dsintegration.usager.addresses import normalised, same
-from dsintegration.usager.mails import send_link
+from dsintegration.usager import background, limits
+from dsintegration.usager.addresses import address_digest, digest, digest_of, normalised
+from dsintegration.usager.mails import MailNotSent, send_link
 
 logger = logging.getLogger(__name__)
 
@@ -26,17 +28,29 @@ FRESH = timedelta(minutes=5)
 GOOD_ENOUGH = timedelta(hours=24)
 
 
-def answer_request(number: int, email: str, network: str, origin: str) -> None:
-    """Send a link to whoever `email` is, if the dossier is theirs.
+def answer_later(number: int, email: str, network: str, origin: str) -> None:
+    """Have the request answered after the page: by a worker of Celery, or in this process."""
+    work = (number, address_digest(number, email), digest("network", network), origin)
+    if conf.has_task_queue():
+        from dsintegration import tasks
 
-    `network` counts for the budget of unknown numbers; `origin` is where our pages are.
+        if tasks.hand_over(tasks.answer_usager, *work):
+            return
+    background.run_later(answer_request, *work)
+
+
+def answer_request(number: int, asker: str, network: str, origin: str) -> None:
+    """Send a link to whoever asks, if the dossier is theirs; it may be called again.
+
+    `asker`: `address_digest` of what was typed; `network` counts for the budget of unknown numbers;
+    `origin` is where our pages are. Raises TryAgain if the mail server takes nothing now.
     """
     dossier = Dossier.objects.filter(number=number).first()
     if dossier is None:
-        dossier = _fetch_unknown(number, email, network)
+        dossier = _fetch_unknown(number, asker, network)
     elif timezone.now() - dossier.fetched_at > FRESH:
         dossier = _fetch_known(dossier)
-    if dossier is None or dossier.usager_account_deleted or not same(dossier.usager_email, email):
+    if dossier is None or dossier.usager_account_deleted or digest_of(dossier) != asker:
         return
     address = normalised(dossier.usager_email)
     if not limits.MAILS_OF_DOSSIER.take(number):
@@ -44,18 +58,23 @@ def answer_request(number: int, email: str, network: str, origin: str) -> None:
     if not limits.MAILS_OF_ADDRESS.take(address):
         limits.MAILS_OF_DOSSIER.give_back(number)
         return
-    if not send_link(dossier, origin):
+    try:
+        send_link(dossier, origin)
+    except MailNotSent as err:
         limits.MAILS_OF_DOSSIER.give_back(number)
         limits.MAILS_OF_ADDRESS.give_back(address)
+        if err.is_temporary:
+            raise background.TryAgain from None
 
 
-def _fetch_unknown(number: int, email: str, network: str) -> Dossier | None:
+def _fetch_unknown(number: int, asker: str, network: str) -> Dossier | None:
     """The dossier, stored only if it is theirs."""
     if not limits.UNKNOWN_NUMBERS_OF_NETWORK.take(network) or not limits.UNKNOWN_NUMBERS.take():
         return None
 
     def is_theirs(payload: DossierPayload) -> bool:
-        return same(payload.usager.email, email) and not payload.usager.is_deleted
+        is_their_address = address_digest(number, payload.usager.email) == asker
+        return is_their_address and not payload.usager.is_deleted
 
     try:
         return fetch_dossier(number, client=get_client(web=True), wanted=is_theirs).dossier

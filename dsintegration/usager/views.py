@@ -16,13 +16,13 @@ from dsintegration.exceptions import DSError
 from dsintegration.models import UsagerAccess
 from dsintegration.numbers import MAX_NUMBER
 from dsintegration.services import fetch_dossier
-from dsintegration.usager import background, limits, sessions
+from dsintegration.usager import limits, sessions
 from dsintegration.usager.colors import stylesheet
 from dsintegration.usager.forms import LinkRequestForm
 from dsintegration.usager.links import LinkRefused, Refusal, read_link, use_link
 from dsintegration.usager.pages import UsagerPage
 from dsintegration.usager.presentation import present
-from dsintegration.usager.requests import answer_request
+from dsintegration.usager.requests import answer_later
 
 
 class LinkRequestView(UsagerPage, View):
@@ -37,8 +37,7 @@ class LinkRequestView(UsagerPage, View):
             return render(request, "dsintegration/usager/request.html", {"form": form})
         network = limits.network_of(conf.client_address()(request))
         if limits.ATTEMPTS.take(network):
-            background.run_later(
-                answer_request,
+            answer_later(
                 form.cleaned_data["number"],
                 form.cleaned_data["email"],
                 network,

@@ -1,0 +1,74 @@
+"""The services as tasks of Celery, where several machines share the work (CELERY_BROKER_URL).
+
+Each may run twice, or be cut short and run again: a task is acknowledged when it is done. What
+waits in the queue holds numbers and digests, and no personal data.
+"""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from celery import Task, shared_task
+from kombu.exceptions import OperationalError
+
+from dsintegration import services
+from dsintegration.client import get_client
+from dsintegration.exceptions import DSError, DSUnavailable
+from dsintegration.refresh import AlreadyRunning, Tally, due_dossiers, refresh
+from dsintegration.usager.background import PAUSES, TryAgain
+from dsintegration.usager.requests import answer_request
+
+logger = logging.getLogger(__name__)
+
+# Seconds. A task that waits longer than the broker's visibility timeout is given out twice.
+LONGEST_WAIT = 240
+FETCH_TRIES = 6
+
+
+@shared_task(name="dsintegration.refresh_dossiers")
+def refresh_dossiers(*, full: bool = False, older_than: float | None = None) -> None:
+    """Refresh what is due; `older_than`, in seconds, instead of what the settings say.
+
+    Ends at once if a refresh is under way, here or elsewhere.
+    """
+    age = None if older_than is None else timedelta(seconds=older_than)
+    tally = Tally()
+    try:
+        for _ in refresh(due_dossiers(age, full=full), tally, full=full):
+            pass
+    except AlreadyRunning:
+        logger.info("refresh_dossiers: another one is under way")
+        return
+    logger.info("refresh_dossiers: %s", tally)
+
+
+@shared_task(name="dsintegration.fetch_dossier", bind=True, throws=(DSError,))
+def fetch_dossier(self: Task[Any, Any], number: int) -> None:
+    """Fetch one dossier; again later, while the platform is down. Other failures are noted."""
+    try:
+        services.fetch_dossier(number, client=get_client(patient=True))
+    except DSUnavailable as err:
+        wait = err.retry_after or 2**self.request.retries * 15
+        raise self.retry(
+            exc=err, countdown=min(wait, LONGEST_WAIT), max_retries=FETCH_TRIES - 1
+        ) from err
+
+
+@shared_task(name="dsintegration.answer_usager", bind=True, throws=(TryAgain,))
+def answer_usager(self: Task[Any, Any], number: int, asker: str, network: str, origin: str) -> None:
+    """Answer a request for a link; again later, while the mail server takes nothing."""
+    try:
+        answer_request(number, asker, network, origin)
+    except TryAgain as err:
+        tried = min(self.request.retries, len(PAUSES) - 1)
+        raise self.retry(exc=err, countdown=PAUSES[tried], max_retries=len(PAUSES)) from err
+
+
+def hand_over(task: Task[Any, Any], *args: object) -> bool:
+    """Put the task into the queue; whether the broker took it."""
+    try:
+        task.apply_async(args, retry=False)
+    except OperationalError as err:
+        logger.error("the broker takes nothing: %s", type(err.__cause__ or err).__name__)  # noqa: TRY400
+        return False
+    return True

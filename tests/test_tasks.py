@@ -1,0 +1,380 @@
+"""The tasks of Celery: by themselves, and over a real Redis (`make test-services`)."""
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from celery.exceptions import Retry
+from django.core import mail
+from django.db import connections
+from django.utils import timezone
+from redis import Redis
+
+from config.celery import app
+from dsintegration import tasks
+from dsintegration.exceptions import DossierNotFound, DSUnavailable
+from dsintegration.models import Dossier, Message, UsagerAccess
+from dsintegration.sandbox import Reply
+from dsintegration.usager.background import PAUSES, TryAgain
+from tests.factories import DossierFactory, dossier_answer, message_answer
+from tests.processes import PROJECT, environment
+from tests.settings import EMPTY
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NUMBER, USAGER = 70_000, "usager@example.org"
+DEAD = "redis://127.0.0.1:9/0"  # nobody listens there
+
+
+@pytest.fixture
+def platform(sandbox):
+    """NUMBER as the platform has it."""
+    sandbox.dossiers[NUMBER] = dossier_answer(NUMBER, messages=[message_answer("m1")])
+    return sandbox
+
+
+def run(task, *args, retries=0):
+    """The task as a worker runs it, once; raises Retry where it is to run again."""
+    task.push_request(args=args, retries=retries, called_directly=False, is_eager=False)
+    try:
+        return task.run(*args)
+    finally:
+        task.pop_request()
+
+
+@pytest.fixture
+def sent(monkeypatch) -> list[dict]:
+    """What would go to the broker."""
+    options: list[dict] = []
+    monkeypatch.setattr(
+        "celery.app.task.Task.apply_async",
+        lambda task, args=(), kwargs=None, **more: options.append({"args": args} | more),
+    )
+    return options
+
+
+class TestFetch:
+    def test_it_fetches(self, platform):
+        run(tasks.fetch_dossier, NUMBER)
+        assert Dossier.objects.get().number == NUMBER
+
+    def test_while_the_platform_is_down_it_is_put_back(self, platform, sent):
+        platform.replies[NUMBER] = Reply(429, headers={"Retry-After": "100"})
+        with pytest.raises(Retry):
+            run(tasks.fetch_dossier, NUMBER)
+        assert 99 <= sent[0]["countdown"] <= 100
+
+    @pytest.mark.parametrize(("retries", "wait"), [(0, 15), (1, 30), (4, 240)])
+    def test_without_a_word_on_when_it_waits_longer_each_time(self, platform, sent, retries, wait):
+        platform.replies[NUMBER] = Reply(503)
+        with pytest.raises(Retry):
+            run(tasks.fetch_dossier, NUMBER, retries=retries)
+        assert sent[0]["countdown"] == wait
+
+    def test_never_longer_than_the_broker_keeps_it_for_one_worker(self, platform, sent):
+        platform.replies[NUMBER] = Reply(503, headers={"Retry-After": "3000"})
+        with pytest.raises(Retry):
+            run(tasks.fetch_dossier, NUMBER)
+        assert sent[0]["countdown"] == tasks.LONGEST_WAIT
+
+    def test_it_gives_up_in_the_end(self, platform, sent):
+        platform.replies[NUMBER] = Reply(503)
+        with pytest.raises(DSUnavailable):
+            run(tasks.fetch_dossier, NUMBER, retries=tasks.FETCH_TRIES - 1)
+        assert sent == []
+
+    def test_a_dossier_that_is_gone_is_noted_and_done_with(self, sandbox, sent):
+        DossierFactory(number=404)
+        with pytest.raises(DossierNotFound):
+            run(tasks.fetch_dossier, 404)
+        assert sent == []
+        assert Dossier.objects.get().absent_since
+
+
+class TestRefresh:
+    def test_it_refreshes_what_is_due(self, platform, logs):
+        then = timezone.now() - timedelta(hours=2)
+        DossierFactory(number=NUMBER, fetched_at=then, checked_at=then)
+        run(tasks.refresh_dossiers)
+        assert Dossier.objects.get().checked_at > then
+        assert "fetched=1" in logs.text
+
+    def test_full(self, platform):
+        then = timezone.now() - timedelta(hours=13)
+        DossierFactory(number=NUMBER, fetched_at=then, checked_at=timezone.now())
+        tasks.refresh_dossiers(full=True, older_than=12 * 3600)
+        assert Dossier.objects.get().fetched_at > then
+
+    def test_one_at_a_time(self, platform, monkeypatch, logs):
+        then = timezone.now() - timedelta(hours=2)
+        DossierFactory(number=NUMBER, checked_at=then)
+        whole = platform.answer
+
+        def meanwhile(request):
+            tasks.refresh_dossiers()
+            connections.close_all()
+            return whole(request)
+
+        monkeypatch.setattr(platform, "answer", meanwhile)
+        tasks.refresh_dossiers()
+        assert "another one is under way" in logs.text
+        assert len(platform.received) == 1
+
+
+@pytest.fixture
+def broker(settings, monkeypatch):
+    """Has this process hand its tasks over to a broker."""
+
+    def use(url):
+        settings.CELERY_BROKER_URL = url
+        for name in ("broker_url", "broker_write_url", "broker_read_url"):
+            monkeypatch.setattr(app.conf, name, url)
+        app._after_fork()  # forgets the connections
+
+    yield use
+    app._after_fork()
+
+
+class TestUsager:
+    @pytest.fixture
+    def asked(self, client, settings, sent):
+        """What a request for a link gives to the broker."""
+        settings.CELERY_BROKER_URL = DEAD
+
+        def ask():
+            response = client.post("/suivi/", {"number": NUMBER, "email": USAGER})
+            assert response.status_code == 302
+            return sent[-1]["args"]
+
+        return ask
+
+    def test_the_request_goes_to_a_worker_and_names_nobody(self, asked, later, platform):
+        args = asked()
+        assert later.left == []
+        assert USAGER not in repr(args)
+        run(tasks.answer_usager, *args)
+        assert [message.to for message in mail.outbox] == [[USAGER]]
+
+    def test_a_mail_that_could_not_be_sent_is_tried_again(
+        self, asked, sent, platform, settings, monkeypatch
+    ):
+        args = asked()
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+        for retries, pause in enumerate(PAUSES):
+            sent.clear()
+            with pytest.raises(Retry):
+                run(tasks.answer_usager, *args, retries=retries)
+            assert sent[0]["countdown"] == pause
+        with pytest.raises(TryAgain):
+            run(tasks.answer_usager, *args, retries=len(PAUSES))
+
+    def test_without_its_broker_the_process_does_it_itself(
+        self, client, broker, later, platform, logs
+    ):
+        broker(DEAD)
+        response = client.post("/suivi/", {"number": NUMBER, "email": USAGER})
+        assert response.status_code == 302
+        assert "the broker takes nothing: ConnectionError" in logs.text
+        assert USAGER not in logs.text
+        later.run()
+        assert [message.to for message in mail.outbox] == [[USAGER]]
+
+
+class TestStart:
+    def run(self, *arguments, url):
+        environment = {"PATH": os.environ["PATH"], "SECRET_KEY": "x" * 50, "CELERY_BROKER_URL": url}
+        return subprocess.run(
+            [sys.executable, "-W", "ignore", *arguments],
+            cwd=PROJECT,
+            env=EMPTY | environment,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+
+    @pytest.mark.parametrize("what", ["worker", "beat"])
+    @pytest.mark.parametrize(
+        ("url", "sentence"),
+        [
+            (
+                "",
+                "CELERY_BROKER_URL manque : l'adresse d'un Redis, comme redis://serveur:6379/1.\n",
+            ),
+            (
+                "amqp://account:secret@example.org",
+                "CELERY_BROKER_URL doit être une adresse comme redis://serveur:6379/1.\n",
+            ),
+        ],
+    )
+    def test_a_wrong_broker_is_one_sentence(self, what, url, sentence):
+        run = self.run("-m", "celery", "-A", "config.celery", what, url=url)
+        assert (run.returncode, run.stdout, run.stderr) == (7, "", sentence)
+
+    @pytest.mark.parametrize(("url", "is_imported"), [("", False), (DEAD, True)])
+    def test_nothing_imports_celery_without_a_broker(self, url, is_imported):
+        program = "import sys, config.wsgi, config.urls; print('celery' in sys.modules)"
+        run = self.run("-c", program, url=url)
+        assert run.stdout == f"{is_imported}\n", run.stderr
+
+    def test_what_the_schedule_names_is_there(self):
+        """Each entry of beat, with what it gives, is a task that takes it."""
+        program = (
+            "import inspect; from config.celery import app; from django.conf import settings\n"
+            "app.loader.import_default_modules()\n"
+            "for entry in settings.CELERY_BEAT_SCHEDULE.values():\n"
+            "    inspect.signature(app.tasks[entry['task']].run).bind(**entry.get('kwargs', {}))\n"
+            "    print(entry['task'])"
+        )
+        run = self.run("-c", program, url=DEAD)
+        assert run.stdout == "dsintegration.refresh_dossiers\n" * 2, run.stderr
+
+
+BROKER = os.environ.get("REDIS_URL", "")
+
+
+@pytest.mark.skipif(not BROKER, reason="needs a Redis of its own: make test-services")
+class TestOverRedis:
+    """Workers in processes of their own, on the database of the test."""
+
+    @pytest.fixture(autouse=True)
+    def redis(self, broker):
+        broker(BROKER)
+        with Redis.from_url(BROKER) as redis:
+            redis.flushall()
+            yield redis
+            redis.flushall()
+
+    @pytest.fixture
+    def start_worker(self, sandbox, tmp_path):
+        """Starts one; it is killed in the end. Its output is in the file `log`."""
+        started = []
+
+        def start(log="worker.log"):
+            with (tmp_path / log).open("w") as output:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "celery", "-A", "tests.worker", "worker", "-c", "1"],
+                    cwd=PROJECT,
+                    env=environment(sandbox, CELERY_BROKER_URL=BROKER, DEBUG="1"),
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            started.append(process)
+            return process
+
+        yield start
+        for process in started:
+            kill(process)
+
+    def test_a_task_is_done(self, platform, start_worker, redis, tmp_path):
+        start_worker()
+        assert tasks.hand_over(tasks.fetch_dossier, NUMBER)
+        wait_until(Dossier.objects.exists)
+        wait_until(lambda: not redis.exists("unacked"))
+
+    def test_the_task_of_a_killed_worker_is_done_by_the_next_one(
+        self, platform, start_worker, redis, monkeypatch
+    ):
+        """Killed between the question and the answer: nothing half done, nothing lost."""
+        asked, whole = threading.Event(), platform.answer
+
+        def never(request):
+            asked.set()
+            time.sleep(3)
+            return Reply(503)
+
+        monkeypatch.setattr(platform, "answer", never)
+        first = start_worker()
+        assert tasks.hand_over(tasks.fetch_dossier, NUMBER)
+        assert asked.wait(60)
+        kill(first)
+        assert redis.exists("unacked")
+        assert not Dossier.objects.exists()
+        monkeypatch.setattr(platform, "answer", whole)
+        start_worker("second.log")
+        wait_until(Dossier.objects.exists)
+        wait_until(lambda: not redis.exists("unacked"))
+        assert Message.objects.count() == 1
+
+    def test_a_killed_child_is_replaced_and_its_task_done(
+        self, platform, start_worker, redis, monkeypatch
+    ):
+        asked, whole = threading.Event(), platform.answer
+
+        def never(request):
+            asked.set()
+            time.sleep(3)
+            return Reply(503)
+
+        monkeypatch.setattr(platform, "answer", never)
+        worker = start_worker()
+        assert tasks.hand_over(tasks.fetch_dossier, NUMBER)
+        assert asked.wait(60)
+        monkeypatch.setattr(platform, "answer", whole)
+        [child] = children(worker.pid)
+        os.kill(child, signal.SIGKILL)
+        wait_until(Dossier.objects.exists)
+        wait_until(lambda: not redis.exists("unacked"))
+
+    def test_a_refresh_that_was_killed_leaves_no_lock(
+        self, platform, start_worker, redis, monkeypatch
+    ):
+        then = timezone.now() - timedelta(hours=2)
+        DossierFactory(number=NUMBER, fetched_at=then, checked_at=then)
+        asked, whole = threading.Event(), platform.answer
+
+        def never(request):
+            asked.set()
+            time.sleep(3)
+            return Reply(503)
+
+        monkeypatch.setattr(platform, "answer", never)
+        first = start_worker()
+        assert tasks.hand_over(tasks.refresh_dossiers)
+        assert asked.wait(60)
+        kill(first)
+        monkeypatch.setattr(platform, "answer", whole)
+        start_worker("second.log")
+        wait_until(lambda: Dossier.objects.get().fetched_at > then)
+        wait_until(lambda: not redis.exists("unacked"))
+
+    def test_the_link_of_a_usager(self, platform, client, start_worker, later, tmp_path):
+        """From the form to the mail; what the queue held on the way named nobody."""
+        with Redis.from_url(BROKER) as redis:
+            client.post("/suivi/", {"number": NUMBER, "email": USAGER})
+            [task] = redis.lrange("celery", 0, -1)
+            assert str(NUMBER) in base64.b64decode(json.loads(task)["body"]).decode()
+            assert USAGER not in base64.b64decode(json.loads(task)["body"]).decode()
+            assert USAGER.encode() not in task
+        start_worker()
+        wait_until(UsagerAccess.objects.exists)
+        wait_until(lambda: f"To: {USAGER}" in (tmp_path / "worker.log").read_text())
+        assert later.left == []
+
+
+def wait_until(holds, seconds=90):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it does not happen"
+        time.sleep(0.05)
+
+
+def kill(process):
+    """The worker and its children at once, as when their machine is lost."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def children(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
