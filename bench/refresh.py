@@ -16,7 +16,7 @@ from bench.slow import FIRST
 
 PROJECT = Path(__file__).resolve().parent.parent
 DOSSIERS = 10_000
-SAMPLE = 200
+SAMPLE = 1000
 
 
 @contextmanager

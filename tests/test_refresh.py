@@ -5,12 +5,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import cycle
 
 import pytest
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
+from django.db import connections
 from django.utils import timezone
 
 from dsintegration import pace, refresh
@@ -18,7 +22,7 @@ from dsintegration.durations import parse_duration
 from dsintegration.models import Demarche, Dossier, Message, Platform
 from dsintegration.queries import GET_CHANGES
 from dsintegration.sandbox import Reply
-from dsintegration.services import fetch_dossiers
+from dsintegration.services import fetch_dossier, fetch_dossiers
 from tests.factories import DossierFactory, dossier_answer, message_answer
 from tests.processes import PROJECT, environment
 
@@ -406,19 +410,68 @@ class TestTrouble:
         assert run.status == 0
         assert "120 récupérés" in run.out
 
-    def test_memory_of_429(self, sandbox, tracked, monkeypatch, pauses):
+    @pytest.mark.parametrize("header", ["RateLimit-Reset", "Retry-After"])
+    def test_a_429_is_waited_out(self, sandbox, tracked, monkeypatch, pauses, header):
         tracked(60)
         whole, asked = sandbox.answer, []
 
         def busy(request):
             asked.append(1)
-            return (
-                Reply(429, headers={"RateLimit-Reset": "7"}) if len(asked) == 1 else whole(request)
-            )
+            return Reply(429, headers={header: "7"}) if len(asked) == 1 else whole(request)
 
         monkeypatch.setattr(sandbox, "answer", busy)
         assert "60 récupérés" in Run().out
         assert pauses[0] >= 7
+
+
+class TestAtOnce:
+    def test_a_refresh_and_single_fetches(self, sandbox, tracked, settings, monkeypatch):
+        """While the platform moves: no deadlock, no failure, and the newest answer stays."""
+        settings.DS_BATCH_SIZE, settings.DS_IN_FLIGHT = 5, 2
+        monkeypatch.setattr(refresh, "WORTH_A_LIST", 10)
+        monkeypatch.setattr("dsintegration.client.wait_for_turn", lambda: None)
+        numbers = tracked(40)
+        failures, done = [], threading.Event()
+
+        def work(loop):
+            try:
+                loop()
+            except Exception as err:  # noqa: BLE001  # told in the end
+                failures.append(err)
+            finally:
+                connections.close_all()
+
+        def refresh_again_and_again():
+            for full in cycle([True, False]):
+                due = refresh.due_dossiers(timedelta(0), full=full)
+                list(refresh.refresh(due, refresh.Tally(), full=full))
+                if done.is_set():
+                    return
+
+        def fetch_some(numbers):
+            for rank, number in enumerate(numbers):
+                change(sandbox, number, messages=[message_answer(f"m{number}-{rank}")])
+                fetch_dossier(number)
+
+        refreshing = threading.Thread(target=work, args=[refresh_again_and_again])
+        fetching = [
+            threading.Thread(target=work, args=[partial(fetch_some, numbers[rank::2] * 3)])
+            for rank in range(2)
+        ]
+        for thread in (refreshing, *fetching):
+            thread.start()
+        for thread in fetching:
+            thread.join()
+        done.set()
+        refreshing.join()
+        assert failures == []
+        for dossier in Dossier.objects.prefetch_related("messages"):
+            answer = sandbox.dossiers[dossier.number]
+            kept = {m.ds_id for m in dossier.messages.all() if m.absent_since is None}
+            assert kept == {message["id"] for message in answer["messages"]}
+            assert dossier.state == answer["state"]
+        versions = list(Dossier.objects.values_list("version", flat=True))
+        assert len(set(versions)) == len(versions) == 40
 
 
 class TestPace:
