@@ -73,6 +73,7 @@ bench: $(VENV)/dev  ## speed, as ratios measured side by side
 	@.ci/postgresql $(RUN) -m bench.api
 	@$(RUN) -m bench.refresh
 	@.ci/postgresql $(RUN) -m bench.refresh
+	@.ci/postgresql .ci/redis $(RUN) -m bench.load
 
 schema: $(VENV)/dev  ## write docs/openapi.yaml, the copy of the API's schema
 	@DJANGO_SETTINGS_MODULE=tests.settings $(RUN) manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml

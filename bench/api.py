@@ -56,19 +56,29 @@ def caller(application: Callable, path: str, key: str) -> Callable[[], bytes]:
     return call
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def wait_for(port: int) -> None:
+    """Until somebody listens there, for ten seconds at most."""
+    for _ in range(100):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+
+
 @contextmanager
 def gunicorn():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--workers", str(WORKERS), "--log-level", "error"]
     with subprocess.Popen([*command, "--bind", f"127.0.0.1:{port}", "config.wsgi"]) as server:
         try:
-            for _ in range(100):
-                try:
-                    socket.create_connection(("127.0.0.1", port)).close()
-                    break
-                except OSError:
-                    time.sleep(0.1)
+            wait_for(port)
             yield port
         finally:
             server.terminate()
