@@ -75,7 +75,7 @@ def number(name: str, default: float) -> float:
 
 def integer(name: str, default: int) -> int:
     value = text(name, str(default))
-    if not value.isdecimal():
+    if not re.fullmatch(r"[0-9]{1,9}", value):
         raise ImproperlyConfigured(f"{name} doit être un nombre entier, par exemple {default}.")
     return int(value)
 

@@ -6,7 +6,7 @@ import re
 MAX_NUMBER = 2**31 - 1
 
 # Blanks: also the no-break ones that French typography and spreadsheets put between thousands.
-_WRITTEN = re.compile(r"\s*(?:n\s*[°º])?\s*([0-9](?:\s*[0-9])*)\s*", re.IGNORECASE)
+_WRITTEN = re.compile(r"(?:n\s*[°º]\s*)?([0-9](?:\s*[0-9])*)", re.IGNORECASE)
 _GROUPED = re.compile(r"[0-9]{1,3}( [0-9]{3})+")
 _HEAD = re.compile(r"n\s*[°º]\s*|(?:n\s*[°º]\s*)?[0-9]{1,3}", re.IGNORECASE)
 _THOUSANDS = re.compile(r"[0-9]{3}")
@@ -18,7 +18,7 @@ class InvalidNumber(ValueError):
 
 def parse_number(text: str) -> int:
     """The number that a person wrote; raises InvalidNumber."""
-    written = _WRITTEN.fullmatch(text)
+    written = _WRITTEN.fullmatch(text.strip())
     if written is None:
         raise InvalidNumber(
             f"« {shown(text)} » n'est pas un numéro de dossier ; écrivez-le en chiffres, "

@@ -5,6 +5,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ from dsintegration.representation import dossier_as_json
 
 if TYPE_CHECKING:
     from dsintegration.services import FetchResult
+
+# Bytes of --file: a million numbers, a line each.
+MAX_FILE = 16 * 1024 * 1024
 
 
 class Command(DossierCommand):
@@ -104,10 +108,14 @@ class Command(DossierCommand):
     def _lines(self, file: str) -> Iterator[tuple[int, str]]:
         """The lines that say something, with their place in the file."""
         try:
-            if file == "-":
-                text = sys.stdin.buffer.read().decode("utf-8-sig")
-            else:
-                text = Path(file).read_text(encoding="utf-8-sig")
+            with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as stream:
+                content = stream.read(MAX_FILE + 1)
+            if len(content) > MAX_FILE:
+                raise CommandError(
+                    "le fichier donné à --file est démesuré : un million de numéros au plus.",
+                    returncode=BAD_INPUT,
+                )
+            text = content.decode("utf-8-sig")
         except UnicodeDecodeError as err:
             raise CommandError(
                 "le fichier donné à --file n'est pas un texte en UTF-8.", returncode=BAD_INPUT
