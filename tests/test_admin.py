@@ -73,6 +73,23 @@ def numbers_of(response) -> list[int]:
     ]
 
 
+class TestWords:
+    """Icons would say True and False to a screen reader, on French pages."""
+
+    @pytest.mark.parametrize("page", ["demarche", "apikey", "dossier"])
+    def test_no_english_alternatives(self, come_in, make_key, page):
+        DossierFactory(demarche__decision_hidden=True)
+        make_key()
+        shown = come_in(superuser=True).get(f"/admin/dsintegration/{page}/").content.decode()
+        assert not re.search(r'alt="(True|False|None)"', shown)
+
+    def test_what_a_demarche_hides(self, come_in):
+        DossierFactory(demarche__decision_hidden=True)
+        page = text_of(come_in(superuser=True).get("/admin/dsintegration/demarche/"))
+        assert "Décision masquée" in page
+        assert page.split().count("oui") == 1
+
+
 class TestList:
     def test_what_it_shows(self, agent, sandbox):
         for number in (12345, 12347, 12346):

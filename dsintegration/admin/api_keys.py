@@ -9,11 +9,13 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import yesno
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.debug import sensitive_variables
 
+from dsintegration.admin.mirror import in_words
 from dsintegration.models import ApiKey, end_of
 
 
@@ -55,8 +57,8 @@ class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = (
         "name",
         "scope",
-        "can_fetch",
-        "can_read_personal_data",
+        in_words("can_fetch", "récupère"),
+        in_words("can_read_personal_data", "lit les données personnelles"),
         "expiry_date",
         "is_valid",
         "last_used_on",
@@ -130,6 +132,6 @@ class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         count = key.demarches_count
         return f"{count} démarche{'s' if count > 1 else ''}" if count else "aucune démarche"
 
-    @admin.display(description="vaut", boolean=True)
-    def is_valid(self, key: ApiKey) -> bool:
-        return key.is_valid
+    @admin.display(description="vaut")
+    def is_valid(self, key: ApiKey) -> str:
+        return str(yesno(key.is_valid))

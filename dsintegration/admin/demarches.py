@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from dsintegration.admin.mirror import MirrorAdmin
+from dsintegration.admin.mirror import MirrorAdmin, in_words
 from dsintegration.models import Demarche, Dossier
 from dsintegration.summary import summary
 
@@ -47,7 +47,7 @@ class DemarcheAdmin(MirrorAdmin):
         "title",
         *map(_count_of, Dossier.State),
         "dossiers",
-        "decision_hidden",
+        in_words("decision_hidden", "décision masquée"),
     )
     list_display_links = ("number", "title")
     ordering = ("title", "number")

@@ -1,5 +1,6 @@
 """What every admin page of the mirror shares: nobody edits it, superusers included."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -8,7 +9,18 @@ from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import yesno
 from django.utils.functional import cached_property
+
+
+def in_words(name: str, description: str) -> Callable[[Any], str]:
+    """A column of « oui » and « non »: Django's icons say True and False to a screen reader."""
+
+    @admin.display(description=description, ordering=name)
+    def cell(row: Any) -> str:
+        return str(yesno(getattr(row, name)))
+
+    return cell
 
 
 class MirrorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
