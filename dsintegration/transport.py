@@ -6,6 +6,7 @@ at the deadline of the thread that runs it (`deadline`).
 """
 
 import json
+import logging
 import os
 import queue
 import socket
@@ -35,6 +36,9 @@ from urllib3.exceptions import (
 from urllib3.util.ssl_ import create_urllib3_context
 
 from dsintegration.conf import is_loopback
+
+# At WARNING it repeats headers that it cannot read: with a broken server, anything.
+logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
 # Fifty dossiers of a thousand long messages each stay below; a body beyond it is not an answer.
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -214,12 +218,19 @@ class _BoundedAdapter(HTTPAdapter):
         except BaseException:
             response.close()
             raise
+        if response.status_code == 200 and not body.tell() and not _announces_its_end(response):
+            # Python takes the end of a connection for the end of the headers.
+            raise requests.ConnectionError("the answer ended before its body")
         finished = self.build_response(response.request, response.raw)
         # Never followed; requests would parse it all the same, and stumble over a broken one.
         finished.headers.pop("Location", None)
         body.seek(0)
         finished.raw = body
         return finished
+
+
+def _announces_its_end(response: requests.Response) -> bool:
+    return any(name in response.headers for name in ("Content-Length", "Transfer-Encoding"))
 
 
 class BearerToken(AuthBase):

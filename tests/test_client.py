@@ -486,7 +486,9 @@ class TestNetwork:
         client = make_client(f"http://localhost:{port}/api/v2/graphql")
         assert client.get_dossier(12345)["number"] == 12345
 
-    @pytest.mark.parametrize("part", [b"", b"HTTP/1.", OK + b"Content-Length: 99\r\n\r\n{"])
+    @pytest.mark.parametrize(
+        "part", [b"", b"HTTP/1.", OK[:-20], OK, OK + b"\r\n", OK + b"Content-Length: 99\r\n\r\n{"]
+    )
     def test_cut_in_the_middle(self, make_client, part):
         def cut(connection):
             read_request(connection)
@@ -496,6 +498,16 @@ class TestNetwork:
             err = fail(make_client(server.url))
         assert (type(err), err.reason) == (DSUnavailable, Reason.NETWORK)
         assert server.connections == 3
+
+    def test_headers_that_are_none_stay_out_of_the_logs(self, make_client, logs):
+        def answer(connection):
+            read_request(connection)
+            connection.sendall(OK + b"anne.onyme@example.org\r\n\r\n")
+
+        with TCPServer(answer) as server:
+            fail(make_client(server.url))
+        assert "anne" not in logs.text
+        assert "Traceback" not in logs.text
 
     def test_reset(self, make_client):
         def reset(connection):
