@@ -1,24 +1,20 @@
 """The mirror: démarches, dossiers and messages as the platform last gave them.
 
 Only dsintegration/storing.py writes there. Columns of the platform bear its own words in
-snake_case; English names are ours. What our REST API keeps comes last.
+snake_case; English names are ours.
 """
 
-import hashlib
-import secrets
-import uuid
-from collections.abc import Iterable
-from datetime import date, datetime, time, timedelta
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING
 
-from django.db import models, transaction
+from django.db import models
 from django.db.models.functions import Lower
-from django.utils import timezone
-from django.utils.functional import cached_property
-from django.views.decorators.debug import sensitive_variables
 
 from dsintegration import conf
 from dsintegration.exceptions import DSError, stored_error
+
+if TYPE_CHECKING:
+    from dsintegration.models.api import ApiKey
 
 
 class Platform(models.Model):
@@ -179,7 +175,7 @@ class Dossier(models.Model):
         help_text="Plus personne ne lit le courrier envoyé à son adresse.",
     )
 
-    # What lists show of the conversation (services.py keeps it in step with the messages).
+    # What lists show of the conversation (storing.py keeps it in step with the messages).
     messages_count = models.PositiveIntegerField("nombre de messages", default=0)
     last_message_at = models.DateTimeField("dernier message", null=True, blank=True)
     last_message_author = models.CharField(
@@ -328,228 +324,3 @@ class Message(models.Model):
     def is_only_a_file(self) -> bool:
         """No text, although nothing was deleted: what was sent is an attachment."""
         return not self.body and self.discarded_at is None and self.absent_since is None
-
-
-class UsagerAccessQuerySet(models.QuerySet["UsagerAccess"]):
-    def expired(self) -> "UsagerAccessQuerySet":
-        """Those that open nothing any more: neither by their link nor by a session."""
-        ended = timezone.now() - UsagerAccess.LIFE
-        return self.filter(sent_at__lt=ended).exclude(last_seen_at__gte=ended)
-
-
-class UsagerAccess(models.Model):
-    """What lets one browser see one dossier: a link sent by mail, then the session it opened.
-
-    Only digests are kept: whoever reads this table can open nothing, and learns no address.
-    """
-
-    # Of the link, from when it is sent; of the session, from when it was last used.
-    LIFE = timedelta(minutes=30)
-
-    dossier = models.ForeignKey(Dossier, models.CASCADE, related_name="accesses")
-    address_digest = models.CharField(
-        "empreinte de l'adresse",
-        max_length=64,
-        help_text="Celle à qui le lien a été envoyé : un dossier change parfois de mains.",
-    )
-    link_digest = models.CharField("empreinte du lien", max_length=64)
-    sent_at = models.DateTimeField("lien envoyé le")
-    used_at = models.DateTimeField("lien utilisé le", null=True, blank=True)
-    session_digest = models.CharField(
-        "empreinte de la session", max_length=64, blank=True, help_text="Vide une fois quittée."
-    )
-    last_seen_at = models.DateTimeField("page vue le", null=True, blank=True)
-
-    objects = UsagerAccessQuerySet.as_manager()
-
-    class Meta:
-        verbose_name = "accès d'usager"
-        verbose_name_plural = "accès d'usagers"
-        default_permissions = ()
-        constraints = (
-            models.UniqueConstraint(fields=["link_digest"], name="usager_link_is_unique"),
-        )
-        indexes = (models.Index(fields=["sent_at"], name="usager_access_sent_at"),)
-
-    def __str__(self) -> str:
-        return f"Accès au dossier n° {self.dossier.number}"
-
-
-class PurgedDossierQuerySet(models.QuerySet["PurgedDossier"]):
-    def visible_to(self, key: "ApiKey") -> "PurgedDossierQuerySet":
-        """Those that existed for a key of the REST API."""
-        if key.all_demarches:
-            return self
-        return self.filter(demarche_number__in=key.listed.values())
-
-
-class PurgedDossier(models.Model):
-    """What remains of a dossier that was erased here, so that copies erase it too.
-
-    `version` is the next one of `Platform`: a dossier that returns later bears a greater one.
-    """
-
-    number = models.PositiveIntegerField("numéro")
-    demarche_number = models.PositiveIntegerField("numéro de la démarche")
-    version = models.PositiveBigIntegerField(
-        "version", help_text="Prend la suite des versions des dossiers."
-    )
-    purged_at = models.DateTimeField("effacé le")
-
-    objects = PurgedDossierQuerySet.as_manager()
-
-    class Meta:
-        verbose_name = "dossier effacé"
-        verbose_name_plural = "dossiers effacés"
-        default_permissions = ()
-        constraints = (models.UniqueConstraint(fields=["number"], name="purged_number_is_unique"),)
-        indexes = (models.Index(fields=["version", "number"], name="purged_version"),)
-
-    def __str__(self) -> str:
-        return f"Dossier n° {self.number}, effacé"
-
-
-def in_a_year() -> datetime:
-    return timezone.now() + timedelta(days=365)
-
-
-def end_of(day: date) -> datetime:
-    """The midnight that ends it, here."""
-    return timezone.make_aware(datetime.combine(day + timedelta(days=1), time.min))
-
-
-class ApiKeyManager(models.Manager["ApiKey"]):
-    @sensitive_variables()
-    def create_key(
-        self, *, name: str, demarches: Iterable[Demarche] = (), **fields: Any
-    ) -> tuple["ApiKey", str]:
-        """A new row and its key, which is kept nowhere: this is the only time that it is known.
-
-        An `expiry_date` without a time is the last day of the key.
-        """
-        last_day = fields.get("expiry_date")
-        if isinstance(last_day, date) and not isinstance(last_day, datetime):
-            fields["expiry_date"] = end_of(last_day)
-        row = self.model(name=name, **fields)
-        key = row.draw_key()
-        with transaction.atomic():
-            row.save(force_insert=True)
-            row.demarches.set(demarches)
-        return row, key
-
-    @sensitive_variables()
-    def of_key(self, key: str) -> "ApiKey | None":
-        return self.filter(digest=ApiKey.digest_of(key)).first()
-
-
-class ApiKey(models.Model):
-    """What another system may see and do through the REST API.
-
-    Of the key itself only a hash is kept. A fast one is enough: nobody can guess 256 random bits.
-    """
-
-    # An id that tells nothing: it stands in the admin's addresses.
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField("nom", max_length=100, help_text="Le système qui se sert de la clé.")
-    digest = models.CharField("empreinte", max_length=64, editable=False)
-    can_fetch = models.BooleanField(
-        "peut récupérer un dossier",
-        default=False,
-        help_text="Faire demander un dossier à la plateforme, et l'enregistrer ici.",
-    )
-    can_read_personal_data = models.BooleanField(
-        "peut lire les données personnelles",
-        default=False,
-        help_text="L'adresse de l'usager et les messages.",
-    )
-    all_demarches = models.BooleanField(
-        "toutes les démarches", default=False, help_text="Y compris celles qui viendront."
-    )
-    demarches = models.ManyToManyField(
-        Demarche,
-        related_name="api_keys",
-        blank=True,
-        verbose_name="démarches",
-        help_text=(
-            "Hors de cette liste, aucun dossier n'existe pour la clé. Une liste vide ne donne "
-            "accès à rien."
-        ),
-    )
-    created_at = models.DateTimeField("créée le", default=timezone.now, editable=False)
-    expiry_date = models.DateTimeField("expire le", default=in_a_year)
-    revoked = models.BooleanField(
-        "révoquée", default=False, help_text="Une clé révoquée est refusée aussitôt, pour toujours."
-    )
-    last_used_on = models.DateField(
-        "servie pour la dernière fois le", null=True, blank=True, editable=False
-    )
-
-    objects = ApiKeyManager()
-
-    class Meta:
-        verbose_name = "clé de l'API"
-        verbose_name_plural = "clés de l'API"
-        default_permissions = ("add", "change", "view")
-        constraints = (models.UniqueConstraint(fields=["digest"], name="api_key_is_unique"),)
-
-    def __str__(self) -> str:
-        return self.name
-
-    @staticmethod
-    @sensitive_variables()
-    def digest_of(key: str) -> str:
-        return hashlib.sha256(key.encode()).hexdigest()
-
-    @sensitive_variables()
-    def draw_key(self) -> str:
-        """A new key for this row, which keeps its hash; the row is not saved."""
-        key = f"dsi_{secrets.token_urlsafe(32)}"
-        self.digest = self.digest_of(key)
-        return key
-
-    @cached_property
-    def listed(self) -> dict[int, int]:
-        """The démarches of its list, number by id.
-
-        Read once, and then written into the statements: of the ids themselves PostgreSQL knows
-        how many dossiers each has; of a subquery it would guess, and walk a million rows for ten.
-        """
-        return dict(self.demarches.values_list("pk", "number"))
-
-    def may_see(self, demarche: int) -> bool:
-        """Whether the démarche of that number exists for the key."""
-        return self.all_demarches or demarche in self.listed.values()
-
-    @property
-    def has_expired(self) -> bool:
-        return self.expiry_date <= timezone.now()
-
-    @property
-    def is_valid(self) -> bool:
-        return not (self.revoked or self.has_expired)
-
-    def note_use(self) -> None:
-        """Remember the day, so that keys that nobody uses can be seen: one write a day at most."""
-        if self.last_used_on != (today := timezone.localdate()):
-            self.last_used_on = today
-            ApiKey.objects.filter(pk=self.pk).update(last_used_on=today)
-
-
-class OngoingFetch(models.Model):
-    """A call to the platform that REST requests for one dossier share (api/sharing.py)."""
-
-    number = models.PositiveIntegerField("numéro", null=True, help_text="Vide dès la fin.")
-    started_at = models.DateTimeField("commencé le", default=timezone.now)
-    ended_at = models.DateTimeField("fini le", null=True)
-    outcome = models.JSONField("issue", null=True)
-
-    class Meta:
-        verbose_name = "récupération en cours"
-        verbose_name_plural = "récupérations en cours"
-        default_permissions = ()
-        constraints = (
-            models.UniqueConstraint(fields=["number"], name="one_ongoing_fetch_a_number"),
-        )
-
-    def __str__(self) -> str:
-        return f"Dossier n° {self.number}"

@@ -1,0 +1,42 @@
+"""The tables, by subject; all of them are imported from here."""
+
+from dsintegration.models.accesses import UsagerAccess, UsagerAccessQuerySet
+from dsintegration.models.api import (
+    ApiKey,
+    ApiKeyManager,
+    OngoingFetch,
+    PurgedDossier,
+    PurgedDossierQuerySet,
+    end_of,
+    in_a_year,
+)
+from dsintegration.models.mirror import (
+    OPEN_STATES,
+    TO_ANSWER,
+    Author,
+    Demarche,
+    Dossier,
+    DossierQuerySet,
+    Message,
+    Platform,
+)
+
+__all__ = [
+    "OPEN_STATES",
+    "TO_ANSWER",
+    "ApiKey",
+    "ApiKeyManager",
+    "Author",
+    "Demarche",
+    "Dossier",
+    "DossierQuerySet",
+    "Message",
+    "OngoingFetch",
+    "Platform",
+    "PurgedDossier",
+    "PurgedDossierQuerySet",
+    "UsagerAccess",
+    "UsagerAccessQuerySet",
+    "end_of",
+    "in_a_year",
+]
