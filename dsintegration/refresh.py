@@ -20,10 +20,11 @@ from django.utils import timezone
 from dsintegration import conf
 from dsintegration.client import Client, get_client
 from dsintegration.exceptions import DossierNotFound, DSAccessDenied, DSError, DSUnavailable
+from dsintegration.locking import recognise
 from dsintegration.models import OPEN_STATES, Demarche, Dossier, Platform
 from dsintegration.payloads import parse_changes
 from dsintegration.services import fetch_dossiers
-from dsintegration.storing import recognise, store_checks
+from dsintegration.storing import store_checks
 
 # Of the clocks of two machines, and of a change that was being written when its list was made.
 OVERLAP = timedelta(minutes=5)

@@ -13,8 +13,9 @@ from dsintegration import conf
 from dsintegration.batches import Answer, ask_all
 from dsintegration.client import Client, get_client
 from dsintegration.exceptions import DSError
+from dsintegration.locking import recognise
 from dsintegration.payloads import DossierPayload, parse_dossier
-from dsintegration.storing import FetchResult, recognise, store, store_failures
+from dsintegration.storing import FetchResult, store, store_failures
 
 __all__ = ["AnswerNotWanted", "FetchResult", "Outcome", "fetch_dossier", "fetch_dossiers"]
 

@@ -13,13 +13,13 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from dsintegration.exceptions import DossierNotFound, DSError
+from dsintegration.locking import lock_platform_for
 from dsintegration.models import Author, Demarche, Dossier, Message, Platform
 from dsintegration.payloads import DossierPayload, MessagePayload
 from dsintegration.signals import dossier_changed, message_received
@@ -44,9 +44,6 @@ DOSSIER = tuple(
     if field.attname not in {"id", "number"}
 )
 
-# Instances that this process has found to be the database's own: no need to look before each call.
-_recognised: set[str] = set()
-
 
 @dataclass(frozen=True)
 class FetchResult:
@@ -57,43 +54,13 @@ class FetchResult:
     changed: bool
 
 
-def recognise(instance: str) -> None:
-    """Raises ImproperlyConfigured if this database mirrors another instance of the platform."""
-    if instance not in _recognised:
-        _check_instance(Platform.objects.filter(pk=Platform.SINGLETON).first(), instance)
-
-
-def _check_instance(platform: Platform | None, instance: str) -> None:
-    if platform is None or not platform.instance:
-        return
-    if platform.instance != instance:
-        raise ImproperlyConfigured(
-            f"Cette base contient les dossiers de {platform.instance}, et DS_API_URL désigne "
-            f"{instance} : les numéros se confondraient. Rétablissez DS_API_URL, ou donnez une "
-            "autre base avec DATABASE_URL."
-        )
-    _recognised.add(instance)
-
-
-def _lock_platform(instance: str) -> Platform:
-    """The platform's row, held until the end of the transaction: one writer at a time."""
-    locked = Platform.objects.select_for_update()
-    try:
-        platform = locked.get(pk=Platform.SINGLETON)
-    except Platform.DoesNotExist:  # the migration made it; a flush of the database took it away
-        Platform.objects.bulk_create([Platform()], ignore_conflicts=True)
-        platform = locked.get(pk=Platform.SINGLETON)
-    _check_instance(platform, instance)
-    return platform
-
-
 @sensitive_variables()
 def store(
     payloads: Sequence[DossierPayload], instance: str, sent_at: datetime
 ) -> list[FetchResult]:
     """Store the dossiers of one request, with their démarches and messages, in one transaction."""
     with transaction.atomic(durable=True):
-        platform = _lock_platform(instance)
+        platform = lock_platform_for(instance)
         known = {
             dossier.number: dossier
             for dossier in Dossier.objects.select_related("demarche").filter(
@@ -343,8 +310,8 @@ def _store_platform(platform: Platform, instance: str, sent_at: datetime, *, cha
     """What an answer tells of the platform itself: which one it is, and that it answers."""
     forgotten = _forget_failure(platform, sent_at)
     if changed or forgotten:
-        platform.instance = instance
-        platform.save(update_fields=["instance", "version", *FAILURE])
+        columns = {name: getattr(platform, name) for name in ("version", *FAILURE)}
+        Platform.objects.filter(pk=platform.pk).update(instance=instance, **columns)
 
 
 def _forget_failure(row: Dossier | Platform, sent_at: datetime) -> bool:
@@ -362,10 +329,11 @@ def store_checks(
     """Note what the lists of a démarche say, as of `at`: the dossiers `unmoved` are as they were,
     `gone` are absent, `erased` of them for good. How many each of the first two were.
     """
-    checked = unmoved.filter(checked_at__lt=at).update(checked_at=at)
-    numbers = list(Dossier.objects.filter(number__in=gone).values_list("number", flat=True))
-    if numbers:
-        _mark_absent(numbers, instance, at)
+    with transaction.atomic(durable=True):
+        platform = lock_platform_for(instance)
+        checked = unmoved.filter(checked_at__lt=at).update(checked_at=at)
+        numbers = list(Dossier.objects.filter(number__in=gone).values_list("number", flat=True))
+        _mark_absent(platform, numbers, instance, at)
         Dossier.objects.filter(number__in=erased, erased_at=None).update(erased_at=at)
     return checked, len(numbers)
 
@@ -383,11 +351,11 @@ def store_failures(failures: Sequence[DSError], instance: str, sent_at: datetime
         else:
             elsewhere = err
     not_noted_since = Q(last_error_at=None) | Q(last_error_at__lte=sent_at)
-    if absent:
-        _mark_absent(absent, instance, sent_at)
     with transaction.atomic(durable=True):
         # As every writer: what is noted must not fall between another's look and its writing.
-        _lock_platform(instance)
+        platform = lock_platform_for(instance)
+        if absent:
+            _mark_absent(platform, absent, instance, sent_at)
         _note_failures(kinds, elsewhere, not_noted_since, sent_at)
         if absent or kinds:
             # The platform answered, and the token is good.
@@ -415,19 +383,20 @@ def _note_failures(
         )
 
 
-def _mark_absent(numbers: list[int], instance: str, sent_at: datetime) -> None:
-    with transaction.atomic(durable=True):
-        platform = _lock_platform(instance)
-        dossiers = list(Dossier.objects.filter(number__in=numbers, checked_at__lte=sent_at))
-        changes = []
-        for dossier in dossiers:
-            dossier.checked_at = sent_at
-            _forget_failure(dossier, sent_at)
-            if dossier.absent_since is None:
-                platform.version += 1
-                dossier.absent_since = sent_at
-                dossier.version, dossier.changed_at = platform.version, timezone.now()
-                changes.append(_Change(dossier, False, frozenset({"absent_since"}), []))
-        _store_platform(platform, instance, sent_at, changed=bool(changes))
-        _write_dossiers(dossiers)
-        transaction.on_commit(partial(_announce, changes))
+def _mark_absent(
+    platform: Platform, numbers: Sequence[int], instance: str, sent_at: datetime
+) -> None:
+    """Inside the transaction that holds `platform`."""
+    dossiers = list(Dossier.objects.filter(number__in=numbers, checked_at__lte=sent_at))
+    changes = []
+    for dossier in dossiers:
+        dossier.checked_at = sent_at
+        _forget_failure(dossier, sent_at)
+        if dossier.absent_since is None:
+            platform.version += 1
+            dossier.absent_since = sent_at
+            dossier.version, dossier.changed_at = platform.version, timezone.now()
+            changes.append(_Change(dossier, False, frozenset({"absent_since"}), []))
+    _store_platform(platform, instance, sent_at, changed=bool(changes))
+    _write_dossiers(dossiers)
+    transaction.on_commit(partial(_announce, changes))
