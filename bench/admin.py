@@ -6,6 +6,7 @@ import statistics
 
 from bench.clock import seconds
 from bench.million import fill
+from bench.statements import count_statements
 
 SIZES = {"small": 1_000, "large": 1_000_000}
 TURNS = 25
@@ -84,7 +85,7 @@ def main() -> None:
                 use(schema)
                 with CaptureQueriesContext(connection) as captured:
                     times[schema].append(seconds(lambda u=url, c=client: c.get(u)))
-                    statements[schema] = len(captured)
+                    statements[schema] = count_statements(captured)
                 if turn == 0:
                     times[schema].clear()
         few, many = (statistics.median(times[schema]) for schema in SIZES)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 from bench.clock import compare, seconds
 from bench.million import fill
+from bench.statements import count_statements
 
 DOSSIERS = 1_000_000
 TURNS = 150
@@ -160,7 +161,7 @@ def main() -> None:
     ):
         ratio = compare(call(path), call(bare), TURNS)
         print(f"    {name:28} {ratio}   at most {limit}")
-    print("(b) SQL statements")
+    print("(b) SQL statements, without the journal")
     for name, path, who, limit in (
         ("page of 100", LIST, key, 3),
         ("page of 100, three démarches", LIST, limited, 3),
@@ -170,7 +171,7 @@ def main() -> None:
         work()
         with CaptureQueriesContext(connection) as captured:
             work()
-        print(f"    {name:28} {len(captured):5}   at most {limit}")
+        print(f"    {name:28} {count_statements(captured):5}   at most {limit}")
     print("(c) far pages over the first one")
     before = DOSSIERS - 499_900
     for name, far, first, limit in (

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench.clock import seconds
 from bench.slow import FIRST
+from bench.statements import count_statements
 
 PROJECT = Path(__file__).resolve().parent.parent
 DOSSIERS = 10_000
@@ -85,13 +86,11 @@ def bench_time(origin: str) -> None:
             limit = 1.5 if connection.vendor == "postgresql" else 1.8
             print(f"    over the platform's own time {took / least:.2f}   at most {limit}")
             print(f"    (a) over it {sample / took:.0f}   at least 40")
-    words = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
     for label, moved in (("none changed", 0), ("all changed", DOSSIERS)):
         control(origin, moved)
         with CaptureQueriesContext(connection) as captured:
             list(fetch_dossiers(numbers[:50]))
-        statements = [q for q in captured.captured_queries if not q["sql"].startswith(words)]
-        print(f"SQL statements a batch, {label}: {len(statements)}   at most 12")
+        print(f"SQL statements a batch, {label}: {count_statements(captured)}   at most 12")
 
 
 def bench_memory() -> None:

@@ -17,11 +17,11 @@ from django.db import connection
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
-from dsintegration import conf
+from dsintegration import conf, journal
 from dsintegration.client import Client, get_client
 from dsintegration.exceptions import DossierNotFound, DSAccessDenied, DSError, DSUnavailable
 from dsintegration.locking import recognise
-from dsintegration.models import OPEN_STATES, Demarche, Dossier, Platform
+from dsintegration.models import OPEN_STATES, Action, Demarche, Dossier, Outcome, Platform
 from dsintegration.payloads import parse_changes
 from dsintegration.services import fetch_dossiers
 from dsintegration.storing import store_checks
@@ -95,6 +95,7 @@ def refresh(
     limit: int | None = None,
     must_stop: Callable[[], bool] = lambda: False,
     client: Client | None = None,
+    by: journal.Actor = journal.TASK,
 ) -> Iterator[int]:
     """Refresh the dossiers `due`; gives, as it goes, how many more are done, and counts in `tally`.
 
@@ -109,14 +110,18 @@ def refresh(
         if not full and limit is None:
             for demarche, count in _demarches_worth_a_list(due):
                 if must_stop() or tally.stopped_by:
-                    return
-                yield _read_lists(demarche, due, count, tally, client, instance)
-        if tally.stopped_by:
-            return
-        asked = _stalest(due, "fetched_at" if full else "checked_at", limit, must_stop)
-        yield from _fetch(asked, tally, client)
-    if not (tally.stopped_by or must_stop() or limit):
+                    break
+                yield _read_lists(demarche, due, count, tally, client, instance, by)
+        if not tally.stopped_by:
+            asked = _stalest(due, "fetched_at" if full else "checked_at", limit, must_stop)
+            yield from _fetch(asked, tally, client, by)
+    is_cut_short = must_stop()
+    if not (tally.stopped_by or is_cut_short or limit):
         Platform.objects.filter(pk=Platform.SINGLETON).update(refreshed_at=timezone.now())
+    outcome: str = Outcome.STOPPED if is_cut_short else Outcome.DONE
+    if tally.stopped_by:
+        outcome = journal.word(tally.stopped_by)
+    journal.write(by.entry(Action.REFRESH, outcome, count=tally.fetched))
 
 
 def _demarches_worth_a_list(due: QuerySet[Dossier]) -> list[tuple[Demarche, int]]:
@@ -137,6 +142,7 @@ def _read_lists(
     tally: Tally,
     client: Client,
     instance: str,
+    by: journal.Actor,
 ) -> int:
     """Note what the démarche says of its due dossiers; those that moved stay due. How many did not.
 
@@ -176,7 +182,7 @@ def _read_lists(
     moved, erased = listed["after"], listed["afterDeleted"]
     gone = (listed["afterPending"] | erased) - moved
     unmoved = vouched.exclude(number__in=moved | gone)
-    checked, absent = store_checks(unmoved, gone, erased - moved, instance, at)
+    checked, absent = store_checks(unmoved, gone, erased - moved, instance, at, by)
     tally.checked += checked
     tally.absent += absent
     return checked + absent
@@ -208,10 +214,12 @@ def _stalest(
             return
 
 
-def _fetch(numbers: Iterator[int], tally: Tally, client: Client) -> Iterator[int]:
+def _fetch(
+    numbers: Iterator[int], tally: Tally, client: Client, by: journal.Actor
+) -> Iterator[int]:
     most_in_a_row = FAILURES_IN_A_ROW * conf.batch_size()
     in_a_row = 0
-    for outcome in fetch_dossiers(numbers, client=client):
+    for outcome in fetch_dossiers(numbers, client=client, by=by):
         in_a_row = in_a_row + 1 if outcome.error and not outcome.error.concerns_dossier else 0
         if outcome.result:
             tally.fetched += 1

@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from dsintegration import conf
+from dsintegration import conf, journal
 from dsintegration.batches import Answer, ask_all
 from dsintegration.client import Client, get_client
 from dsintegration.exceptions import DSError
@@ -41,10 +41,12 @@ def fetch_dossier(
     *,
     client: Client | None = None,
     wanted: Callable[[DossierPayload], bool] = lambda _: True,
+    by: journal.Actor = journal.CODE,
 ) -> FetchResult:
     """Fetch one dossier from the platform and store it, with its démarche and its messages.
 
     `wanted` sees the answer before anything is stored: whether it may be, for whoever asks.
+    `by`: who that is, for the journal.
     Raises AnswerNotWanted, DossierNotFound (and marks the stored dossier as absent), the other
     DSErrors (and notes the failed try), or ImproperlyConfigured. Call it outside any transaction.
     """
@@ -56,13 +58,14 @@ def fetch_dossier(
     try:
         payload = parse_dossier(client.get_dossier(number), number)
         if not wanted(payload):
-            outcome = "not wanted"
+            outcome = "not_wanted"
+            journal.write(by.fetched(number, outcome))
             raise AnswerNotWanted
-        [result] = store([payload], instance, client.sent_at or before)
-        outcome = _word(result)
+        [result] = store([payload], instance, client.sent_at or before, by)
+        outcome = result.outcome.value
     except DSError as err:
         outcome = f"{err.code} {err.reason}"
-        _note(Answer(client.sent_at or before, [], [err]), instance)
+        _note(Answer(client.sent_at or before, [], [err]), instance, by)
         raise
     finally:
         logger.info("fetch_dossier %d %s %.3f s", number, outcome, time.monotonic() - started)
@@ -75,6 +78,7 @@ def fetch_dossiers(
     client: Client | None = None,
     size: int | None = None,
     at_once: int | None = None,
+    by: journal.Actor = journal.CODE,
 ) -> Iterator[Outcome]:
     """Fetch and store many dossiers, many in one request, several requests at once.
 
@@ -89,26 +93,22 @@ def fetch_dossiers(
     recognise(instance)
     size, at_once = size or conf.batch_size(), at_once or conf.in_flight()
     for answer in ask_all(client, numbers, size=size, at_once=at_once):
-        results = store(answer.payloads, instance, answer.sent_at) if answer.payloads else []
-        _note(answer, instance)
+        results = store(answer.payloads, instance, answer.sent_at, by) if answer.payloads else []
+        _note(answer, instance, by)
         for result in results:
-            logger.info("fetch_dossiers %d %s", result.dossier.number, _word(result))
+            logger.info("fetch_dossiers %d %s", result.dossier.number, result.outcome.value)
         for err in answer.failures:
             logger.info("fetch_dossiers %d %s %s", err.dossier_number, err.code, err.reason)
         yield from (Outcome(result.dossier.number, result=result) for result in results)
         yield from (Outcome(err.dossier_number or 0, error=err) for err in answer.failures)
 
 
-def _note(answer: Answer, instance: str) -> None:
+def _note(answer: Answer, instance: str, by: journal.Actor) -> None:
     """Note the failures; a database in trouble must not hide what the platform did."""
     if not answer.failures:
         return
     try:
-        store_failures(answer.failures, instance, answer.sent_at)
+        store_failures(answer.failures, instance, answer.sent_at, by)
     except DatabaseError as trouble:
         numbers = ", ".join(str(err.dossier_number) for err in answer.failures)
         logger.error("failure of %s not noted: %s", numbers, type(trouble).__name__)  # noqa: TRY400
-
-
-def _word(result: FetchResult) -> str:
-    return "created" if result.created else "changed" if result.changed else "unchanged"

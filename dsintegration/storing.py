@@ -18,9 +18,10 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from dsintegration import journal
 from dsintegration.exceptions import DossierNotFound, DSError
-from dsintegration.locking import lock_platform_for
-from dsintegration.models import Author, Demarche, Dossier, Message, Platform
+from dsintegration.locking import lock_platform_for, save_platform
+from dsintegration.models import Author, Demarche, Dossier, Message, Outcome, Platform
 from dsintegration.payloads import DossierPayload, MessagePayload
 from dsintegration.signals import dossier_changed, message_received
 
@@ -35,7 +36,6 @@ COPIED = (
     "date_expiration",
     "date_suppression_par_usager",
 )
-FAILURE = ("last_error_code", "last_error_reason", "last_error_at")
 MESSAGE = ("email", "body", "created_at", "discarded_at", "absent_since")
 # All that an upsert brings up to date.
 DOSSIER = tuple(
@@ -53,12 +53,21 @@ class FetchResult:
     created: bool
     changed: bool
 
+    @property
+    def outcome(self) -> Outcome:
+        if self.created:
+            return Outcome.CREATED
+        return Outcome.CHANGED if self.changed else Outcome.UNCHANGED
+
 
 @sensitive_variables()
 def store(
-    payloads: Sequence[DossierPayload], instance: str, sent_at: datetime
+    payloads: Sequence[DossierPayload], instance: str, sent_at: datetime, by: journal.Actor
 ) -> list[FetchResult]:
-    """Store the dossiers of one request, with their démarches and messages, in one transaction."""
+    """Store the dossiers of one request, with their démarches and messages, in one transaction.
+
+    The entries of the journal go with them: all are there, or none.
+    """
     with transaction.atomic(durable=True):
         platform = lock_platform_for(instance)
         known = {
@@ -99,22 +108,29 @@ def store(
             messages += conversation.to_write
             results[payload.number] = FetchResult(dossier, created=created, changed=changed)
 
-        changed_some = any(result.changed for result in results.values())
         if renamed:
             others = Dossier.objects.filter(demarche__number__in=renamed)
             others.exclude(number__in=results).update(
                 version=platform.version, changed_at=timezone.now()
             )
-        _store_platform(platform, instance, sent_at, changed=changed_some)
+        _store_platform(platform, instance, sent_at, changed=bool(changes))
         _write_dossiers(to_write)
         _touch(unmoved, sent_at)
         _write_messages(messages)
+        outcomes = [
+            results.get(payload.number)
+            or FetchResult(known[payload.number], created=False, changed=False)
+            for payload in payloads
+        ]
+        journal.write(
+            *(
+                by.fetched(result.dossier.number, result.outcome)
+                for result in outcomes
+                if result.changed or not by.unattended
+            )
+        )
         transaction.on_commit(partial(_announce, changes))
-    return [
-        results.get(payload.number)
-        or FetchResult(known[payload.number], created=False, changed=False)
-        for payload in payloads
-    ]
+    return outcomes
 
 
 @dataclass(frozen=True)
@@ -310,8 +326,8 @@ def _store_platform(platform: Platform, instance: str, sent_at: datetime, *, cha
     """What an answer tells of the platform itself: which one it is, and that it answers."""
     forgotten = _forget_failure(platform, sent_at)
     if changed or forgotten:
-        columns = {name: getattr(platform, name) for name in ("version", *FAILURE)}
-        Platform.objects.filter(pk=platform.pk).update(instance=instance, **columns)
+        platform.instance = instance
+        save_platform(platform)
 
 
 def _forget_failure(row: Dossier | Platform, sent_at: datetime) -> bool:
@@ -324,7 +340,12 @@ def _forget_failure(row: Dossier | Platform, sent_at: datetime) -> bool:
 
 
 def store_checks(
-    unmoved: QuerySet[Dossier], gone: set[int], erased: set[int], instance: str, at: datetime
+    unmoved: QuerySet[Dossier],
+    gone: set[int],
+    erased: set[int],
+    instance: str,
+    at: datetime,
+    by: journal.Actor,
 ) -> tuple[int, int]:
     """Note what the lists of a démarche say, as of `at`: the dossiers `unmoved` are as they were,
     `gone` are absent, `erased` of them for good. How many each of the first two were.
@@ -333,13 +354,18 @@ def store_checks(
         platform = lock_platform_for(instance)
         checked = unmoved.filter(checked_at__lt=at).update(checked_at=at)
         numbers = list(Dossier.objects.filter(number__in=gone).values_list("number", flat=True))
-        _mark_absent(platform, numbers, instance, at)
+        newly = _mark_absent(platform, numbers, instance, at)
         Dossier.objects.filter(number__in=erased, erased_at=None).update(erased_at=at)
+        journal.write(*(by.fetched(number, Outcome.NOT_FOUND) for number in newly))
     return checked, len(numbers)
 
 
-def store_failures(failures: Sequence[DSError], instance: str, sent_at: datetime) -> None:
-    """Note failed tries where they belong: on their dossiers, or on the platform."""
+def store_failures(
+    failures: Sequence[DSError], instance: str, sent_at: datetime, by: journal.Actor
+) -> None:
+    """Note failed tries where they belong: on their dossiers, or on the platform; and all of them
+    in the journal.
+    """
     absent: list[int] = []
     kinds: dict[tuple[str, str], list[int]] = defaultdict(list)
     elsewhere: DSError | None = None
@@ -354,14 +380,23 @@ def store_failures(failures: Sequence[DSError], instance: str, sent_at: datetime
     with transaction.atomic(durable=True):
         # As every writer: what is noted must not fall between another's look and its writing.
         platform = lock_platform_for(instance)
-        if absent:
-            _mark_absent(platform, absent, instance, sent_at)
+        newly = _mark_absent(platform, absent, instance, sent_at) if absent else []
         _note_failures(kinds, elsewhere, not_noted_since, sent_at)
         if absent or kinds:
             # The platform answered, and the token is good.
             Platform.objects.filter(pk=Platform.SINGLETON, last_error_at__lte=sent_at).update(
                 last_error_code="", last_error_reason="", last_error_at=None
             )
+        journal.write(
+            *(by.failed(err) for err in failures if not by.unattended or _is_news(err, newly))
+        )
+
+
+def _is_news(err: DSError, newly_absent: Sequence[int]) -> bool:
+    """Whether a refresh that nobody waits for learnt this of the dossier itself, just now."""
+    if isinstance(err, DossierNotFound):
+        return err.dossier_number in newly_absent
+    return err.concerns_dossier
 
 
 def _note_failures(
@@ -385,8 +420,8 @@ def _note_failures(
 
 def _mark_absent(
     platform: Platform, numbers: Sequence[int], instance: str, sent_at: datetime
-) -> None:
-    """Inside the transaction that holds `platform`."""
+) -> list[int]:
+    """The numbers of those that were not so before. `platform` is locked."""
     dossiers = list(Dossier.objects.filter(number__in=numbers, checked_at__lte=sent_at))
     changes = []
     for dossier in dossiers:
@@ -400,3 +435,4 @@ def _mark_absent(
     _store_platform(platform, instance, sent_at, changed=bool(changes))
     _write_dossiers(dossiers)
     transaction.on_commit(partial(_announce, changes))
+    return [change.dossier.number for change in changes]

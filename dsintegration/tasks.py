@@ -11,9 +11,10 @@ from typing import Any
 from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
-from dsintegration import services
+from dsintegration import journal, services
 from dsintegration.client import get_client
 from dsintegration.exceptions import DSError, DSUnavailable
+from dsintegration.models import Interface
 from dsintegration.refresh import AlreadyRunning, Tally, due_dossiers, refresh
 from dsintegration.usager.background import PAUSES, TryAgain
 from dsintegration.usager.requests import answer_request
@@ -46,7 +47,8 @@ def refresh_dossiers(*, full: bool = False, older_than: float | None = None) -> 
 def fetch_dossier(self: Task[Any, Any], number: int) -> None:
     """Fetch one dossier; again later, while the platform is down. Other failures are noted."""
     try:
-        services.fetch_dossier(number, client=get_client(patient=True))
+        by = journal.Actor(Interface.TASK)
+        services.fetch_dossier(number, client=get_client(patient=True), by=by)
     except DSUnavailable as err:
         wait = err.retry_after or 2**self.request.retries * 15
         raise self.retry(

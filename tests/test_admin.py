@@ -518,7 +518,7 @@ class TestRights:
         assert rights["Agents (lecture)"] == read
         assert rights["Agents (récupération)"] == read | {"fetch_dossier"}
         assert rights["Agents (export)"] == read | {"export_dossier"}
-        assert rights["Responsables"] >= read | {"change_demarche"}
+        assert rights["Responsables"] >= read | {"change_demarche", "view_journalentry"}
 
     def test_setup_groups_gives_back_what_was_taken_and_leaves_what_was_added(self, capsys):
         call_command("setup_groups")

@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from dsintegration.api import sharing
-from dsintegration.models import Demarche, Dossier, OngoingFetch
+from dsintegration.models import ApiKey, Demarche, Dossier, JournalEntry, OngoingFetch
 from dsintegration.representation import dossier_as_json
 from dsintegration.sandbox import TOKEN, Reply
 from tests.conftest import caller
@@ -23,6 +23,12 @@ pytestmark = pytest.mark.django_db
 
 def path(number=12345) -> str:
     return f"/api/v1/dossiers/{number}/fetch/"
+
+
+def journaled() -> list[tuple[str, str]]:
+    """Who fetched 12345, and with which outcome."""
+    rows = JournalEntry.objects.filter(interface="api", action="fetch", dossier_number=12345)
+    return list(rows.values_list("actor_ref", "outcome"))
 
 
 @pytest.fixture
@@ -253,6 +259,10 @@ class TestShared:
         assert [response.status_code for response in responses] == [201] * 4
         assert len({response.content for response in responses}) == 1
         assert len(sandbox.received) == 1
+        # Each of those that got it has its entry.
+        assert set(journaled()) == {
+            (str(pk), "created") for pk in ApiKey.objects.values_list("pk", flat=True)
+        }
 
     def test_each_by_its_rights(self, make_key, sandbox, gate, start, waiting):
         leader = start(make_key(can_fetch=True, can_read_personal_data=True))
@@ -265,6 +275,7 @@ class TestShared:
         assert "messages" in first.json()
         assert "messages" not in second.json()
         assert len(sandbox.received) == 1
+        assert sorted(word for _, word in journaled()) == ["created", "created", "not_found"]
 
     def test_one_that_ended_is_not_reused(self, make_key, sandbox):
         client = caller(make_key(can_fetch=True))
@@ -286,6 +297,7 @@ class TestShared:
         responses = self.finish(gate, *threads)
         assert [(r.status_code, r["Retry-After"]) for r in responses] == [(503, "120")] * 3
         assert len({r.content for r in responses}) == 1
+        assert [word for _, word in journaled()] == ["upstream_unavailable maintenance"] * 3
 
     def test_what_the_first_may_not_see_the_second_asks_for_itself(
         self, make_key, sandbox, gate, start, waiting
@@ -298,6 +310,7 @@ class TestShared:
         responses = self.finish(gate, limited, allowed, also_limited)
         assert [r.status_code for r in responses] == [404, 201, 404]
         assert len(sandbox.received) == 2
+        assert sorted(word for _, word in journaled()) == ["created", "not_wanted", "not_wanted"]
 
     def test_a_bug_of_the_first_is_not_the_second_s(
         self, make_key, sandbox, gate, start, waiting, monkeypatch

@@ -313,9 +313,9 @@ class TestFailuresInside:
 class TestCost:
     def test_a_fixed_number_of_statements(self, sandbox, many, django_assert_max_num_queries):
         numbers = many(50)
-        with django_assert_max_num_queries(12 + 2):  # BEGIN and COMMIT are savepoints here
+        with django_assert_max_num_queries(12 + 3):  # savepoints for BEGIN and COMMIT, journal
             list(fetch_dossiers(numbers))
-        with django_assert_max_num_queries(5 + 2):
+        with django_assert_max_num_queries(5 + 3):
             assert not any(o.result.changed for o in fetch_dossiers(numbers))
         many(
             50,
@@ -323,7 +323,7 @@ class TestCost:
             demarche={"id": "Procedure-7", "number": 7, "title": "Nouveau titre"},
             messages=[],
         )
-        with django_assert_max_num_queries(12 + 2):
+        with django_assert_max_num_queries(12 + 3):
             assert all(o.result.changed for o in fetch_dossiers(numbers))
         assert set(Dossier.objects.values_list("messages_count", flat=True)) == {3}
         assert not Message.objects.exclude(absent_since=None).filter(absent_since=None).exists()
@@ -337,7 +337,7 @@ class TestCost:
                 "number": key,
                 "title": f"Démarche {key}",
             }
-        with django_assert_max_num_queries(12 + 2):
+        with django_assert_max_num_queries(12 + 3):
             list(fetch_dossiers(numbers))
         assert Demarche.objects.count() == 7
         assert {d.demarche.number for d in Dossier.objects.select_related("demarche")} == {
@@ -348,7 +348,7 @@ class TestCost:
         numbers = many(50)
         list(fetch_dossiers(numbers))
         sandbox.dossiers.clear()
-        with django_assert_max_num_queries(6 + 4):  # two transactions
+        with django_assert_max_num_queries(6 + 3):
             assert len(reasons(fetch_dossiers(numbers))) == 50
         assert Dossier.objects.absent().count() == 50
 

@@ -1,5 +1,5 @@
 """The Django admin: one module a subject. The mirror is read there, and never edited."""
 
-from dsintegration.admin import api_keys, demarches, dossiers
+from dsintegration.admin import api_keys, demarches, dossiers, journal
 
-__all__ = ["api_keys", "demarches", "dossiers"]
+__all__ = ["api_keys", "demarches", "dossiers", "journal"]

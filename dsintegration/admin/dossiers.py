@@ -16,14 +16,17 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from import_export.admin import ExportMixin
 
+from dsintegration import journal
 from dsintegration.admin import fetch
 from dsintegration.admin.export import FORMATS, DossierResource, FormatForm
 from dsintegration.admin.filters import DepositFilter, SituationFilter, search
 from dsintegration.admin.mirror import CappedPaginator, MirrorAdmin
-from dsintegration.models import Dossier, DossierQuerySet
+from dsintegration.models import Action, Dossier, DossierQuerySet, Outcome
 from dsintegration.templatetags.dossiers import ago, day, state_badge
 
 MAX_EXPORTED = 50_000
+# Beyond, the journal has their count only.
+MAX_NAMED = 1000
 # The filters of the list; Django would take any column, and stumble over odd values.
 OFFERED = {"state__exact", "demarche__id__exact", "situation", "depot"}
 
@@ -140,7 +143,11 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
             "title": "Dossiers",
             "has_fetch_permission": self.has_fetch_permission(request),
         }
-        return super().changelist_view(request, context | (extra_context or {}))
+        response = super().changelist_view(request, context | (extra_context or {}))
+        if changes := getattr(response, "context_data", {}).get("cl"):
+            numbers = [dossier.number for dossier in changes.result_list]
+            journal.write_list(journal.user(request.user), numbers)
+        return response
 
     def change_view(
         self,
@@ -163,6 +170,8 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
             "conversation": list(dossier.messages.all()),
             "has_fetch_permission": self.has_fetch_permission(request),
         }
+        by = journal.user(request.user)
+        journal.write(by.entry(Action.VIEW, Outcome.SHOWN, dossier.number))
         return TemplateResponse(request, "admin/dsintegration/dossier/detail.html", context)
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -218,7 +227,7 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
             )
 
     def _fetch(self, request: HttpRequest, numbers: list[int]) -> fetch.Batch:
-        batch = fetch.fetch_within_a_page(numbers)
+        batch = fetch.fetch_within_a_page(numbers, journal.user(request.user))
         fetch.log(request, batch)
         fetch.tell(request, batch)
         return batch
@@ -244,8 +253,9 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
         self, file_format: Any, request: HttpRequest, queryset: Any, export_form: Any = None
     ) -> HttpResponse:
         """The file, unless it would be larger than anybody reads."""
-        exported = queryset.order_by()[: MAX_EXPORTED + 1].count()
-        if exported > MAX_EXPORTED:
+        some = queryset.order_by().values_list("number", flat=True)
+        numbers = list(some[: MAX_EXPORTED + 1])
+        if len(numbers) > MAX_EXPORTED:
             messages.error(
                 request,
                 f"Cela fait plus de {MAX_EXPORTED} dossiers : filtrez la liste, puis exportez.",
@@ -254,6 +264,8 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
         response: HttpResponse = super()._do_file_export(
             file_format, request, queryset, export_form=export_form
         )
+        by = journal.user(request.user)
+        journal.write(by.listing(Action.EXPORT, numbers, named=len(numbers) <= MAX_NAMED))
         # What was searched may name somebody.
         shown = [f"{name}={value}" for name, value in request.GET.items() if name in OFFERED]
         shown += ["recherche"] if request.GET.keys() - OFFERED else []
@@ -261,7 +273,7 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
         LogEntry.objects.create(
             user=cast(User, request.user),
             content_type=ContentType.objects.get_for_model(Dossier),
-            object_repr=f"Export, dossiers : {exported}",
+            object_repr=f"Export, dossiers : {len(numbers)}",
             action_flag=CHANGE,
             change_message=f"Export {file_format.get_extension()}, filtres : {filters}"[:1000],
         )

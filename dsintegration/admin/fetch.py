@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from dsintegration import journal
 from dsintegration.client import WEB_BUDGET, get_client
 from dsintegration.exceptions import DSError, DSUnavailable
 from dsintegration.models import Dossier
@@ -82,7 +83,7 @@ class Batch:
         return [number for number in failed if number is not None] + self.left
 
 
-def fetch_within_a_page(numbers: Sequence[int]) -> Batch:
+def fetch_within_a_page(numbers: Sequence[int], by: journal.Actor) -> Batch:
     """Fetch in their order what 10 seconds allow.
 
     Stops at a failure that is not a dossier's own: all the others would meet it.
@@ -91,7 +92,11 @@ def fetch_within_a_page(numbers: Sequence[int]) -> Batch:
     try:
         with deadline(WEB_BUDGET):
             outcomes = fetch_dossiers(
-                _while_it_is_worth(numbers), client=get_client(web=True), size=AT_ONCE, at_once=1
+                _while_it_is_worth(numbers),
+                client=get_client(web=True),
+                size=AT_ONCE,
+                at_once=1,
+                by=by,
             )
             for outcome in outcomes:
                 if outcome.result:

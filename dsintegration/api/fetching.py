@@ -2,11 +2,12 @@
 
 from django.views.decorators.debug import sensitive_variables
 
+from dsintegration import journal
 from dsintegration.api.errors import DossierIsNotHere
 from dsintegration.api.sharing import Outcome, shared
 from dsintegration.client import get_client
 from dsintegration.exceptions import DossierNotFound, DSError, Reason
-from dsintegration.models import ApiKey
+from dsintegration.models import ApiKey, Dossier
 from dsintegration.payloads import DossierPayload
 from dsintegration.services import AnswerNotWanted, fetch_dossier
 
@@ -17,8 +18,12 @@ def fetch_for(key: ApiKey, number: int) -> bool:
     Raises DSError, or DossierIsNotHere: for a key limited to démarches, a dossier outside them is
     neither stored nor told apart from one that nobody knows.
     """
+    by = journal.key(key)
+    is_ours = False
 
     def call() -> Outcome:
+        nonlocal is_ours
+        is_ours = True
         refused: list[int] = []
 
         @sensitive_variables()
@@ -29,16 +34,25 @@ def fetch_for(key: ApiKey, number: int) -> bool:
             return False
 
         try:
-            result = fetch_dossier(number, client=get_client(web=True), wanted=wanted)
+            result = fetch_dossier(number, client=get_client(web=True), wanted=wanted, by=by)
         except AnswerNotWanted:
             return Outcome(unwanted=refused[0])
         except DSError as err:
             return Outcome.of(err)
-        return Outcome(created=result.created)
+        return Outcome(result=result.outcome.value)
 
-    outcome = shared(
-        number, call, serves=lambda other: other.unwanted is None or not key.may_see(other.unwanted)
-    )
+    def serves(other: Outcome) -> bool:
+        return other.unwanted is None or not key.may_see(other.unwanted)
+
+    try:
+        outcome = shared(number, call, serves=serves)
+    except DSError as late:  # the calls of others took all our time
+        journal.write(by.failed(late))
+        raise
+    if not is_ours:  # whoever made the call has an entry of its own
+        is_here = Dossier.objects.visible_to(key).filter(number=number).exists()
+        word = outcome.word(number) if is_here or not outcome.result else "not_found"
+        journal.write(by.fetched(number, word))
     if outcome.unwanted is not None:
         raise DossierIsNotHere
     if err := outcome.error(number):
@@ -47,4 +61,4 @@ def fetch_for(key: ApiKey, number: int) -> bool:
         ):
             raise DossierIsNotHere
         raise err
-    return outcome.created
+    return outcome.result == "created"

@@ -14,6 +14,7 @@ from datetime import timedelta
 from django.db import IntegrityError
 from django.utils import timezone
 
+from dsintegration import journal
 from dsintegration.client import WEB_BUDGET
 from dsintegration.exceptions import DSError, DSUnavailable, Reason, stored_error
 from dsintegration.models import OngoingFetch
@@ -33,11 +34,12 @@ pause = time.sleep
 class Outcome:
     """What a call came to.
 
+    `result`: created, changed or unchanged, if the dossier was stored.
     `unwanted`: the démarche of an answer that was not stored, because whoever made the call had no
     right to it; somebody else may.
     """
 
-    created: bool = False
+    result: str = ""
     unwanted: int | None = None
     code: str = ""
     reason: str = ""
@@ -46,6 +48,13 @@ class Outcome:
     @classmethod
     def of(cls, err: DSError) -> "Outcome":
         return cls(code=err.code, reason=err.reason, retry_after=getattr(err, "retry_after", None))
+
+    def word(self, number: int) -> str:
+        """As the journal says it."""
+        if self.unwanted is not None:
+            return "not_wanted"
+        err = self.error(number)
+        return journal.word(err) if err else self.result
 
     def error(self, number: int) -> DSError | None:
         if not self.code:

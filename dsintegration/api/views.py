@@ -17,7 +17,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from dsintegration import conf
+from dsintegration import conf, journal
 from dsintegration.api import openapi
 from dsintegration.api.authentication import KeyAuthentication
 from dsintegration.api.errors import DossierIsNotHere, exception_handler
@@ -32,7 +32,7 @@ from dsintegration.api.serializers import (
     PurgedDossierSerializer,
 )
 from dsintegration.api.throttling import FetchThrottle, ReadThrottle
-from dsintegration.models import ApiKey, Dossier, PurgedDossier
+from dsintegration.models import Action, ApiKey, Dossier, Outcome, PurgedDossier
 from dsintegration.numbers import MAX_NUMBER
 from dsintegration.representation import COLUMNS, PURGED_COLUMNS
 
@@ -94,7 +94,10 @@ class DossierList(ListView):
 
     @openapi.DOSSIERS
     def get(self, request: Request) -> Response:
-        return self.list(request)
+        response = self.list(request)
+        numbers = [row["number"] for row in response.data["results"]]
+        journal.write_list(journal.key(self.key), numbers)
+        return response
 
 
 class PurgedList(ListView):
@@ -142,12 +145,23 @@ class DossierView(ApiView):
 class DossierDetail(DossierView):
     @openapi.DOSSIER
     def get(self, request: Request, number: int) -> Response:
-        dossier = self.find(number)
+        try:
+            dossier = self.find(number)
+        except DossierIsNotHere:
+            self.note(Outcome.NOT_FOUND, number)
+            raise
         etag = self.etag(dossier)
         known = parse_etags(request.headers.get("If-None-Match", ""))
         if "*" in known or etag in {f"W/{tag.removeprefix('W/')}" for tag in known}:
+            self.note(Outcome.UNCHANGED, number)
             return Response(status=status.HTTP_304_NOT_MODIFIED, headers={"ETag": etag})
+        self.note(Outcome.SHOWN, number)
         return self.answer(dossier)
+
+    def note(self, outcome: Outcome, number: int) -> None:
+        # The address may hold more digits than any number has.
+        named = number if number <= MAX_NUMBER else None
+        journal.write(journal.key(self.key).entry(Action.VIEW, outcome, named))
 
 
 class DossierFetch(DossierView):

@@ -10,6 +10,14 @@ from dsintegration.models.api import (
     end_of,
     in_a_year,
 )
+from dsintegration.models.journal import (
+    Action,
+    AppendOnly,
+    Interface,
+    JournalEntry,
+    JournalEntryQuerySet,
+    Outcome,
+)
 from dsintegration.models.mirror import (
     OPEN_STATES,
     TO_ANSWER,
@@ -24,14 +32,20 @@ from dsintegration.models.mirror import (
 __all__ = [
     "OPEN_STATES",
     "TO_ANSWER",
+    "Action",
     "ApiKey",
     "ApiKeyManager",
+    "AppendOnly",
     "Author",
     "Demarche",
     "Dossier",
     "DossierQuerySet",
+    "Interface",
+    "JournalEntry",
+    "JournalEntryQuerySet",
     "Message",
     "OngoingFetch",
+    "Outcome",
     "Platform",
     "PurgedDossier",
     "PurgedDossierQuerySet",

@@ -11,10 +11,10 @@ from datetime import timedelta
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from dsintegration import conf
+from dsintegration import conf, journal
 from dsintegration.client import get_client
 from dsintegration.exceptions import DossierNotFound, DSError
-from dsintegration.models import Dossier
+from dsintegration.models import Action, Dossier, Outcome
 from dsintegration.payloads import DossierPayload
 from dsintegration.services import AnswerNotWanted, fetch_dossier
 from dsintegration.usager import background, limits
@@ -45,26 +45,37 @@ def answer_request(number: int, asker: str, network: str, origin: str) -> None:
     `asker`: `address_digest` of what was typed; `network` counts for the budget of unknown numbers;
     `origin` is where our pages are. Raises TryAgain if the mail server takes nothing now.
     """
+    try:
+        outcome = _answer(number, asker, network, origin)
+    except MailNotSent as err:
+        journal.write(journal.USAGER.entry(Action.LINK, Outcome.MAIL_FAILED, number))
+        if err.is_temporary:
+            raise background.TryAgain from None
+    else:
+        journal.write(journal.USAGER.entry(Action.LINK, outcome, number))
+
+
+def _answer(number: int, asker: str, network: str, origin: str) -> Outcome:
     dossier = Dossier.objects.filter(number=number).first()
     if dossier is None:
         dossier = _fetch_unknown(number, asker, network)
     elif timezone.now() - dossier.fetched_at > FRESH:
         dossier = _fetch_known(dossier)
     if dossier is None or dossier.usager_account_deleted or digest_of(dossier) != asker:
-        return
+        return Outcome.NO_MATCH
     address = normalised(dossier.usager_email)
     if not limits.MAILS_OF_DOSSIER.take(number):
-        return
+        return Outcome.LIMITED
     if not limits.MAILS_OF_ADDRESS.take(address):
         limits.MAILS_OF_DOSSIER.give_back(number)
-        return
+        return Outcome.LIMITED
     try:
         send_link(dossier, origin)
-    except MailNotSent as err:
+    except MailNotSent:
         limits.MAILS_OF_DOSSIER.give_back(number)
         limits.MAILS_OF_ADDRESS.give_back(address)
-        if err.is_temporary:
-            raise background.TryAgain from None
+        raise
+    return Outcome.SENT
 
 
 def _fetch_unknown(number: int, asker: str, network: str) -> Dossier | None:
@@ -77,7 +88,9 @@ def _fetch_unknown(number: int, asker: str, network: str) -> Dossier | None:
         return is_their_address and not payload.usager.is_deleted
 
     try:
-        return fetch_dossier(number, client=get_client(web=True), wanted=is_theirs).dossier
+        return fetch_dossier(
+            number, client=get_client(web=True), wanted=is_theirs, by=journal.USAGER
+        ).dossier
     except (AnswerNotWanted, DSError, ImproperlyConfigured):
         return None
 
@@ -86,7 +99,9 @@ def _fetch_known(dossier: Dossier) -> Dossier | None:
     """The dossier as the platform gives it now, or as it gave it not long ago."""
     try:
         if limits.CALLS_OF_DOSSIER.take(dossier.number):
-            return fetch_dossier(dossier.number, client=get_client(web=True)).dossier
+            return fetch_dossier(
+                dossier.number, client=get_client(web=True), by=journal.USAGER
+            ).dossier
     except DossierNotFound:
         # It answered: the last usager that it named is told that the dossier is gone.
         return dossier

@@ -10,10 +10,10 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.generic import TemplateView, View
 
-from dsintegration import conf
+from dsintegration import conf, journal
 from dsintegration.client import get_client
 from dsintegration.exceptions import DSError
-from dsintegration.models import UsagerAccess
+from dsintegration.models import Action, Outcome, UsagerAccess
 from dsintegration.numbers import MAX_NUMBER
 from dsintegration.services import fetch_dossier
 from dsintegration.usager import limits, sessions
@@ -113,6 +113,7 @@ class OfOneDossier(UsagerPage, View):
 
 class DossierView(OfOneDossier):
     def get(self, request: HttpRequest, number: int) -> HttpResponse:
+        journal.write(journal.USAGER.entry(Action.VIEW, Outcome.SHOWN, number))
         context = {
             "page": present(self.access.dossier),
             "can_refresh": limits.REFRESHES.has_room(number),
@@ -126,7 +127,7 @@ class RefreshView(OfOneDossier):
     def post(self, request: HttpRequest, number: int) -> HttpResponse:
         if limits.REFRESHES.take(number):
             with suppress(DSError, ImproperlyConfigured):  # the page says how old its data is
-                fetch_dossier(number, client=get_client(web=True))
+                fetch_dossier(number, client=get_client(web=True), by=journal.USAGER)
         return redirect(f"{reverse('usager:dossier', args=[number])}#verification")
 
 

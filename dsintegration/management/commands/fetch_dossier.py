@@ -56,11 +56,12 @@ class Command(DossierCommand):
         wanted = self._parse(numbers, file)
 
         # gql and pydantic take as long to import as all the rest: bad input need not wait for them.
+        from dsintegration import journal
         from dsintegration.services import fetch_dossiers
 
         failures: list[DSError] = []
         asked = 0
-        outcomes = fetch_dossiers(wanted)
+        outcomes = fetch_dossiers(wanted, by=journal.command())
         hidden = None if len(wanted) > 1 else True
         for outcome in tqdm(outcomes, total=len(wanted), unit="dossier", disable=hidden):
             asked += 1

@@ -79,6 +79,7 @@ class Command(DossierCommand):
         full: bool,
         **_: Any,
     ) -> None:
+        from dsintegration import journal
         from dsintegration.client import get_client
         from dsintegration.refresh import AlreadyRunning, Tally, due_dossiers, refresh
 
@@ -106,6 +107,7 @@ class Command(DossierCommand):
                 limit=limit,
                 must_stop=lambda: self._is_told_to_stop,
                 client=client,
+                by=journal.command(unattended=True),
             )
             with tqdm(total=due.count(), unit="dossier", disable=None) as bar:
                 for count in done:

@@ -11,7 +11,7 @@ GROUPS = {
     "Agents (lecture)": READ,
     "Agents (récupération)": [*READ, "fetch_dossier"],
     "Agents (export)": [*READ, "export_dossier"],
-    "Responsables": [*READ, "change_demarche"],
+    "Responsables": [*READ, "change_demarche", "view_journalentry"],
     "Clés de l'API": ["view_apikey", "add_apikey", "change_apikey"],
 }
 
