@@ -87,6 +87,13 @@ def day(name: str) -> date | None:
         raise ImproperlyConfigured(f"{name} doit être une date, par exemple 2027-06-30.") from err
 
 
+def choice(name: str, values: tuple[str, ...], default: str) -> str:
+    value = text(name, default).upper()
+    if value not in values:
+        raise ImproperlyConfigured(f"{name} doit valoir {', '.join(values)}.")
+    return value
+
+
 def items(name: str) -> list[str]:
     """What stands between the commas."""
     return [item.strip() for item in text(name).split(",") if item.strip()]

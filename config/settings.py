@@ -3,12 +3,14 @@
 They are safe by default: `DEBUG` is off, and a secret key must be given.
 """
 
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from config import env
+from config import env, logs
 
 env.read_file(env.BASE_DIR / ".env")
 
@@ -232,12 +234,10 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
 
-# axes writes names and addresses of people at each failed login; the database has them.
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "loggers": {"axes": {"level": "CRITICAL"}},
-}
+# A command speaks to whoever runs it; its lines appear where LOG_LEVEL=INFO asks for them.
+IS_COMMAND = Path(sys.argv[0]).name == "manage.py"
+LOG_LEVEL = env.choice("LOG_LEVEL", logs.LEVELS, default="WARNING" if IS_COMMAND else "INFO")
+LOGGING = logs.configuration(debug=DEBUG, level=LOG_LEVEL)
 
 # One language, so that no browser's preference turns half of a page into another.
 LANGUAGE_CODE = "fr"

@@ -18,6 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from dsintegration.client import Client
 from dsintegration.exceptions import DSError, DSInvalidResponse, Reason
+from dsintegration.metering import Cost, Meter
 from dsintegration.payloads import DossierPayload, parse_dossier
 
 # One dossier of the batch may be at fault, or the batch is too much: half of it may do.
@@ -34,11 +35,15 @@ HALVED = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What one request brought: each dossier that was asked has a payload or a failure."""
+    """What one request brought: each dossier that was asked has a payload or a failure.
+
+    `cost`: what it took, former tries included.
+    """
 
     sent_at: datetime
     payloads: list[DossierPayload]
     failures: list[DSError]
+    cost: Cost
 
     @property
     def stops_all(self) -> bool:
@@ -53,7 +58,7 @@ def ask(client: Client, numbers: Sequence[int]) -> Generator[Answer, None, None]
     time-out, only when two in a row meet it.
     """
     waiting = deque([list(dict.fromkeys(numbers))])
-    lone_timeouts = 0
+    lone_timeouts, meter = 0, Meter(client)
     while waiting:
         batch = waiting.popleft()
         before = timezone.now()
@@ -72,12 +77,16 @@ def ask(client: Client, numbers: Sequence[int]) -> Generator[Answer, None, None]
             if not is_of_this_one:
                 batch += [number for other in waiting for number in other]
                 waiting.clear()
-            answer = Answer(client.sent_at or before, [], [err.about(number) for number in batch])
+            failures = [err.about(number) for number in batch]
+            answer = Answer(client.sent_at or before, [], failures, meter.read())
             # A refused token is said once: the others were not really asked.
             yield replace(answer, failures=answer.failures[:1]) if answer.stops_all else answer
+            meter.read()  # what the caller did meanwhile costs us nothing
         else:
             lone_timeouts = 0
-            yield _validated(batch, found, failed, client.sent_at or before)
+            payloads, failures = _validated(batch, found, failed)
+            yield Answer(client.sent_at or before, payloads, failures, meter.read())
+            meter.read()
 
 
 @sensitive_variables()
@@ -85,8 +94,7 @@ def _validated(
     batch: list[int],
     found: dict[int, dict[str, Any]],
     failed: dict[int, DSError],
-    sent_at: datetime,
-) -> Answer:
+) -> tuple[list[DossierPayload], list[DSError]]:
     payloads, failures = [], list(failed.values())
     for number in batch:
         if number in failed:
@@ -95,7 +103,7 @@ def _validated(
             payloads.append(parse_dossier(found.get(number, {}), number))
         except DSInvalidResponse as err:
             failures.append(err)
-    return Answer(sent_at, payloads, failures)
+    return payloads, failures
 
 
 def ask_all(client: Client, numbers: Iterable[int], *, size: int, at_once: int) -> Iterator[Answer]:

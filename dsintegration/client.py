@@ -135,6 +135,12 @@ class Client:
         """When this thread's last call sent its last try: what an answer is as new as."""
         return getattr(self._local, "sent_at", None)
 
+    @property
+    def requests_here(self) -> int:
+        """The same as `requests`, of this thread alone."""
+        count: int = getattr(self._local, "requests", 0)
+        return count
+
     def close(self) -> None:
         """Close the connection of this thread; the next call opens another one."""
         if session := self._local.__dict__.pop("session", None):
@@ -163,6 +169,7 @@ class Client:
         transport: BoundedTransport = session.transport
         transport.forget_last_answer()
         self._local.sent_at = timezone.now()
+        self._local.requests = self.requests_here + 1
         with self._counting:
             self.requests += 1
         try:

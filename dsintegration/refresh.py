@@ -21,6 +21,7 @@ from dsintegration import conf, journal
 from dsintegration.client import Client, get_client
 from dsintegration.exceptions import DossierNotFound, DSAccessDenied, DSError, DSUnavailable
 from dsintegration.locking import recognise
+from dsintegration.metering import Meter, log_fetch
 from dsintegration.models import OPEN_STATES, Action, Demarche, Dossier, Outcome, Platform
 from dsintegration.payloads import parse_changes
 from dsintegration.services import fetch_dossiers
@@ -156,7 +157,8 @@ def _read_lists(
         return 0
     listed: dict[str, set[int]] = {"after": set(), "afterPending": set(), "afterDeleted": set()}
     cursors: dict[str, str] = {}
-    at = timezone.now()
+    at, meter = timezone.now(), Meter(client)
+    outcome, reason = "failed", ""
     try:
         # More pages than that, and fetching each is cheaper.
         for _ in range(count // conf.batch_size() + 1):
@@ -171,14 +173,19 @@ def _read_lists(
                 if part.page_info.end_cursor:
                     cursors[name] = part.page_info.end_cursor
             if not any(part.page_info.has_next_page for part in connections.values()):
+                outcome = "listed"
                 break
         else:
+            outcome = "too_many_pages"
             return 0
     except DSError as err:
+        outcome, reason = err.code, err.reason
         if _concerns_all(err):
             tally.add(err)
             tally.stopped_by = err
         return 0  # a démarche that may not be listed, or not so: its dossiers are asked for
+    finally:
+        log_fetch("list_changes", outcome, meter.read(), reason=reason, demarche=demarche.number)
     moved, erased = listed["after"], listed["afterDeleted"]
     gone = (listed["afterPending"] | erased) - moved
     unmoved = vouched.exclude(number__in=moved | gone)

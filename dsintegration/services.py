@@ -1,19 +1,20 @@
 """The one way from the platform into the database: fetch, then store (storing.py)."""
 
 import logging
-import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from django.db import DatabaseError
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from dsintegration import conf, journal
-from dsintegration.batches import Answer, ask_all
+from dsintegration.batches import ask_all
 from dsintegration.client import Client, get_client
 from dsintegration.exceptions import DSError
 from dsintegration.locking import recognise
+from dsintegration.metering import Meter, log_fetch
 from dsintegration.payloads import DossierPayload, parse_dossier
 from dsintegration.storing import FetchResult, store, store_failures
 
@@ -53,8 +54,8 @@ def fetch_dossier(
     client = client or get_client()
     instance = conf.instance_at(client.url)
     recognise(instance)
-    before, started = timezone.now(), time.monotonic()
-    outcome = "failed"
+    before, meter = timezone.now(), Meter(client)
+    outcome, reason = "failed", ""
     try:
         payload = parse_dossier(client.get_dossier(number), number)
         if not wanted(payload):
@@ -64,11 +65,11 @@ def fetch_dossier(
         [result] = store([payload], instance, client.sent_at or before, by)
         outcome = result.outcome.value
     except DSError as err:
-        outcome = f"{err.code} {err.reason}"
-        _note(Answer(client.sent_at or before, [], [err]), instance, by)
+        outcome, reason = err.code, err.reason
+        _note([err], client.sent_at or before, instance, by)
         raise
     finally:
-        logger.info("fetch_dossier %d %s %.3f s", number, outcome, time.monotonic() - started)
+        log_fetch("fetch_dossier", outcome, meter.read(), number=number, reason=reason)
     return result
 
 
@@ -94,21 +95,24 @@ def fetch_dossiers(
     size, at_once = size or conf.batch_size(), at_once or conf.in_flight()
     for answer in ask_all(client, numbers, size=size, at_once=at_once):
         results = store(answer.payloads, instance, answer.sent_at, by) if answer.payloads else []
-        _note(answer, instance, by)
-        for result in results:
-            logger.info("fetch_dossiers %d %s", result.dossier.number, result.outcome.value)
-        for err in answer.failures:
-            logger.info("fetch_dossiers %d %s %s", err.dossier_number, err.code, err.reason)
+        _note(answer.failures, answer.sent_at, instance, by)
+        cost = answer.cost
+        for number, outcome, reason in (
+            *((result.dossier.number, result.outcome.value, "") for result in results),
+            *((err.dossier_number, err.code, err.reason) for err in answer.failures),
+        ):
+            log_fetch("fetch_dossiers", outcome, cost, number=number, reason=reason)
+            cost = replace(cost, requests=0)  # the first line has told them all
         yield from (Outcome(result.dossier.number, result=result) for result in results)
         yield from (Outcome(err.dossier_number or 0, error=err) for err in answer.failures)
 
 
-def _note(answer: Answer, instance: str, by: journal.Actor) -> None:
+def _note(failures: Sequence[DSError], sent_at: datetime, instance: str, by: journal.Actor) -> None:
     """Note the failures; a database in trouble must not hide what the platform did."""
-    if not answer.failures:
+    if not failures:
         return
     try:
-        store_failures(answer.failures, instance, answer.sent_at, by)
+        store_failures(failures, instance, sent_at, by)
     except DatabaseError as trouble:
-        numbers = ", ".join(str(err.dossier_number) for err in answer.failures)
+        numbers = ", ".join(str(err.dossier_number) for err in failures)
         logger.error("failure of %s not noted: %s", numbers, type(trouble).__name__)  # noqa: TRY400

@@ -29,6 +29,7 @@ EMPTY = dict.fromkeys(
         "DS_SANDBOX",
         "DS_SITE_URL",
         "DS_SYSTEM_EMAILS",
+        "LOG_LEVEL",
         "NUM_PROXIES",
         "SECRET_KEY_FILE",
     ],

@@ -303,7 +303,8 @@ class TestFailuresInside:
             asked.append(len(numbers))
             raise DSUnavailable(Reason.TIMEOUT)
 
-        client = type("Silent", (), {"sent_at": None, "get_dossiers": staticmethod(silent)})()
+        parts = {"sent_at": None, "requests_here": 0, "get_dossiers": staticmethod(silent)}
+        client = type("Silent", (), parts)()
         client.get_dossier = lambda number: silent([number])
         answers = list(batches.ask(client, range(1, 51)))
         assert asked == [50, 25, 13, 7, 4, 2, 1, 1]

@@ -1,5 +1,6 @@
 """The project in processes of its own, with a real environment: what an operator's shell sees."""
 
+import json
 import os
 import pty
 import re
@@ -46,6 +47,7 @@ SANDBOX = {"DS_SANDBOX": "1", "DEBUG": "1"}
     [
         ({"SECRET_KEY": ""}, "SECRET_KEY manque"),
         ({"SECRET_KEY": "", "SECRET_KEY_FILE": "/nowhere"}, "SECRET_KEY_FILE ne peut pas être lu"),
+        ({"LOG_LEVEL": "DEBUG"}, "LOG_LEVEL doit valoir INFO, WARNING, ERROR"),
         ({"SECRET_KEY_FILE": "/nowhere"}, "SECRET_KEY et SECRET_KEY_FILE"),
         ({"DEBUG": "perhaps"}, "DEBUG doit valoir 1 ou 0"),
         ({"DATABASE_URL": "mysql://me:hidden@host/db"}, "DATABASE_URL doit être"),
@@ -153,6 +155,18 @@ def test_the_whole_way(manage, platform, sandbox):
     again = manage("fetch_dossier", "--file", "-", stdin="12345\n", **platform)
     assert (again.returncode, again.stderr) == (0, "")
     assert "Dossier n° 12345 : inchangé" in again.stdout
+
+
+def test_lines_of_fetches_where_they_are_asked_for(manage, platform, sandbox):
+    manage("migrate", "--verbosity=0")
+    run = manage("fetch_dossier", "12345", "12346", LOG_LEVEL="INFO", **platform)
+    lines = [json.loads(line) for line in run.stderr.splitlines()]
+    assert sorted((line["number"], line["outcome"]) for line in lines) == [
+        (12345, "created"),
+        (12346, "created"),
+    ]
+    assert sum(line["requests"] for line in lines) == len(sandbox.received) == 1
+    assert "Dossier n° 12345 : créé" in run.stdout
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])

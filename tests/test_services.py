@@ -848,21 +848,6 @@ class TestRaces:
             fetch_dossier(12345)
 
 
-def test_one_line_a_fetch_in_the_logs(sandbox, logs):
-    fetch_dossier(12345)
-    fetch_dossier(12345)
-    with pytest.raises(DSError):
-        fetch_dossier(404)
-    lines = [record.getMessage() for record in logs.records if record.name == services.__name__]
-    assert [line.rsplit(" ", 2)[0] for line in lines] == [
-        "fetch_dossier 12345 created",
-        "fetch_dossier 12345 unchanged",
-        "fetch_dossier 404 dossier_not_found unknown",
-    ]
-    for private in (TOKEN, "@", "budget", "Bonjour"):
-        assert private not in logs.text
-
-
 def test_checked_at_is_now(sandbox):
     before = timezone.now()
     dossier = fetch_dossier(12345).dossier
