@@ -15,6 +15,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
+# Django keeps 300 entries, and would forget what our limits have counted.
+MEMORY_OPTIONS = {"MAX_ENTRIES": 100_000}
+
 TRUE = {"1", "true", "yes", "on", "oui"}
 FALSE = {"0", "false", "no", "off", "non"}
 
@@ -108,8 +111,12 @@ def cache(name: str, default: str) -> dict[str, Any]:
         )
     options: dict[str, Any] = dict(environ.Env.cache_url_config(url))
     if options["BACKEND"].endswith("LocMemCache"):
-        # Django keeps 300 entries, and would forget what our limits have counted.
-        options["OPTIONS"] = {"MAX_ENTRIES": 100_000}
+        options["OPTIONS"] = MEMORY_OPTIONS
+    if options["BACKEND"].endswith("RedisCache"):
+        options["BACKEND"] = "config.cache.RedisCache"
+        # Seconds; without them a request waits for minutes on a host that does not answer.
+        limits = {"socket_connect_timeout": 1, "socket_timeout": 1}
+        options["OPTIONS"] = limits | options.get("OPTIONS", {})
     return options
 
 
