@@ -166,8 +166,10 @@ def database(name: str, default: str) -> dict[str, Any]:
     # A query string is all text; Django wants a boolean there.
     if (pool := options.get("OPTIONS", {}).get("pool")) is not None:
         options["OPTIONS"]["pool"] = str(pool).lower() in TRUE
+    # A server that does not answer holds nobody for minutes.
+    options["OPTIONS"] = {"connect_timeout": 5} | options.get("OPTIONS", {})
     # Opening a connection takes as long as a page of the REST API. A pool keeps them by itself.
-    kept = 0 if options.get("OPTIONS", {}).get("pool") else 60
+    kept = 0 if options["OPTIONS"].get("pool") else 60
     return {"CONN_MAX_AGE": kept, "CONN_HEALTH_CHECKS": bool(kept)} | options
 
 

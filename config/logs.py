@@ -45,6 +45,8 @@ def configuration(*, debug: bool, level: str) -> dict[str, Any]:
             "django.server": {"handlers": [], "level": "INFO", "propagate": True},
             # Of gunicorn's workers, once they have loaded us.
             "gunicorn.error": {"handlers": [], "propagate": True},
+            # A warning for each HEAD, whose body it drops as it should.
+            "gunicorn.http.wsgi": {"level": "ERROR"},
             # axes writes names and addresses of people at each failed login; the database has them.
             "axes": {"level": "CRITICAL"},
         },

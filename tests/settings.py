@@ -32,6 +32,7 @@ EMPTY = dict.fromkeys(
         "LOG_LEVEL",
         "NUM_PROXIES",
         "SECRET_KEY_FILE",
+        "SECURE_HSTS_SECONDS",
     ],
     "",
 )
@@ -50,3 +51,5 @@ if DATABASES["default"]["ENGINE"] == "config.sqlite3":  # noqa: F405
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"  # noqa: F405
 WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = True
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Tests speak plain http; those of production (test_production.py) do not come through here.
+SECURE_SSL_REDIRECT = False

@@ -364,7 +364,7 @@ class TestShared:
             "sharing.pause = lambda _: (print('waiting', flush=True), time.sleep(0.05))\n"
             "key, path = sys.argv[1:]\n"
             "client = Client(headers={'Authorization': f'Api-Key {key}'})\n"
-            "print(client.post(path).status_code)\n"
+            "print(client.post(path, secure=True).status_code)\n"
         )
         database = connection.settings_dict
         if connection.vendor == "sqlite":

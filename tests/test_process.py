@@ -47,7 +47,9 @@ SANDBOX = {"DS_SANDBOX": "1", "DEBUG": "1"}
     [
         ({"SECRET_KEY": ""}, "SECRET_KEY manque"),
         ({"SECRET_KEY": "", "SECRET_KEY_FILE": "/nowhere"}, "SECRET_KEY_FILE ne peut pas être lu"),
+        ({"SECRET_KEY": "hidden"}, "SECRET_KEY est trop courte"),
         ({"LOG_LEVEL": "DEBUG"}, "LOG_LEVEL doit valoir INFO, WARNING, ERROR"),
+        ({"SECURE_HSTS_SECONDS": "long"}, "SECURE_HSTS_SECONDS doit être un nombre entier"),
         ({"SECRET_KEY_FILE": "/nowhere"}, "SECRET_KEY et SECRET_KEY_FILE"),
         ({"DEBUG": "perhaps"}, "DEBUG doit valoir 1 ou 0"),
         ({"DATABASE_URL": "mysql://me:hidden@host/db"}, "DATABASE_URL doit être"),
@@ -78,7 +80,7 @@ def test_wrong_settings_of_any_command(manage):
 
 
 def test_secrets_from_files(manage, tmp_path):
-    (tmp_path / "secret").write_text("a secret\n")
+    (tmp_path / "secret").write_text("for the tests only\n")
     run = manage("check", SECRET_KEY="", SECRET_KEY_FILE=str(tmp_path / "secret"))
     assert run.returncode == 0
 

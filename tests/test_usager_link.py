@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
@@ -73,7 +74,7 @@ class TestLink:
         response = look(client, token)
         page = response.content.decode()
         assert response.status_code == 200
-        assert not response.cookies.keys() - {"csrftoken"}
+        assert not response.cookies.keys() - {settings.CSRF_COOKIE_NAME}
         check_html(page)
         assert page.count("<button") == 1
         # No address of a page that is asked for again holds the token.
@@ -325,7 +326,7 @@ class TestForgery:
         client.get(f"/suivi/lien/{token}/", secure=secure)
         data = {"token": token}
         if csrf:
-            data["csrfmiddlewaretoken"] = client.cookies["csrftoken"].value
+            data["csrfmiddlewaretoken"] = client.cookies[settings.CSRF_COOKIE_NAME].value
         return client.post("/suivi/lien/", data, secure=secure, headers=headers)
 
     @pytest.mark.parametrize("secure", [True, False])
