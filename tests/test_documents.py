@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from dsintegration.exceptions import Reason
 from dsintegration.sandbox.scenarios import DOSSIERS, FORBIDDEN, REPLIES
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -24,3 +25,14 @@ def test_each_variable_is_in_the_example_and_in_the_readme():
     assert read_by_settings > {"SECRET_KEY", "DS_API_TOKEN", "DATABASE_URL"}
     assert set(re.findall(r"^([A-Z_]+)=", read(".env.example"), re.MULTILINE)) == read_by_settings
     assert {name for name in read_by_settings if f"`{name}`" not in read("README.md")} == set()
+
+
+def test_the_manual_says_what_to_do_about_each_reason():
+    rows = [line for line in read("docs/exploitation.md").splitlines() if line.startswith("| ")]
+    told = {word for row in rows for word in re.findall(r"`(\w+)`", row)}
+    assert {reason.value for reason in Reason} <= told
+
+
+def test_links_of_the_manual_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#:]+)", read("docs/exploitation.md")):
+        assert (PROJECT / "docs" / target).exists(), target
