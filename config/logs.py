@@ -9,6 +9,7 @@ import json
 import logging
 import re
 import traceback
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ FIELDS = ("operation", "number", "demarche", "outcome", "reason", "duration", "r
 HARMLESS = (DSError, ImproperlyConfigured)
 
 QUERY_STRING = re.compile(r"(/[^\s?\"']*)\?[^\s\"']*")
-ADDRESS = re.compile(r"[^\s\"'<>()\[\],;:=/?&]+(?:@|%40)[^\s\"'<>()\[\],;:/?&]+")
+# Bounded: what is long and no address costs no more than its length.
+ADDRESS = re.compile(r"[^\s\"'<>()\[\],;:=/?&]{1,64}(?:@|%40)[^\s\"'<>()\[\],;:/?&]{1,255}")
 
 
 def configuration(*, debug: bool, level: str) -> dict[str, Any]:
@@ -93,6 +95,8 @@ def _text(template: object, args: Any) -> str:
             _type(arg) if isinstance(arg, BaseException) and not isinstance(arg, HARMLESS) else arg
             for arg in args
         )
+    elif isinstance(args, Mapping) and "exc" in args:  # of Celery: an exception, and its words
+        args = {**args, "exc": str(args["exc"]).partition("(")[0]}
     return str(template) % args if args else str(template)
 
 

@@ -182,6 +182,21 @@ class TestFormat:
             text = self.written(config_logs.JsonFormatter, "x", exc_info=(ValueError, err, None))
         assert "cause" not in json.loads(text)["exception"]
 
+    def test_what_celery_says_of_a_task_that_failed(self):
+        """Its words are those of the exception: a database quotes what it refused."""
+        said = "Task %(name)s[%(id)s] %(description)s: %(exc)s"
+        args = {
+            "name": "dsintegration.fetch_dossier",
+            "id": "1",
+            "description": "raised unexpected",
+            "exc": "IntegrityError('DETAIL: (Bonjour, je suis malade) already exists')",
+        }
+        record = logging.LogRecord("celery.app.trace", logging.ERROR, "", 1, said, (args,), None)
+        line = json.loads(config_logs.JsonFormatter().format(record))
+        assert line["event"] == (
+            "Task dsintegration.fetch_dossier[1] raised unexpected: IntegrityError"
+        )
+
     def test_words_of_our_own_stay(self):
         err = ImproperlyConfigured("DS_API_TOKEN manque")
         text = self.written(config_logs.JsonFormatter, "cannot ask: %s", err)
