@@ -109,7 +109,7 @@ class Client:
             try:
                 data = self._execute(get_dossiers(len(left)).with_variables(**variables))
             except DSError as err:
-                named = failures_by_alias(self._session().transport)
+                named = failures_by_alias(self.transport)
                 if not named or max(named) >= len(left):
                     raise
                 failures |= {left[rank]: named[rank].about(left[rank]) for rank in named}
@@ -129,6 +129,20 @@ class Client:
         """
         variables = {"demarche": demarche, "since": since.isoformat(), **cursors}
         return self._execute(GET_CHANGES.with_variables(**variables)).get("demarche")
+
+    def ask_once(self, document: Document) -> dict[str, Any]:
+        """The `data` of the answer to one try: what a diagnosis sees (diagnosis.py).
+
+        Not counted (pace.py): a diagnosis must work when the cache does not.
+        """
+        with deadline(self._budget):
+            return self._execute_once(document)
+
+    @property
+    def transport(self) -> BoundedTransport:
+        """This thread's, which remembers the last answer; ImproperlyConfigured if it has none."""
+        transport: BoundedTransport = self._session().transport
+        return transport
 
     @property
     def sent_at(self) -> datetime | None:
@@ -165,8 +179,7 @@ class Client:
             return attempts(self._execute_once, document)
 
     def _execute_once(self, document: Document) -> dict[str, Any]:
-        session = self._session()
-        transport: BoundedTransport = session.transport
+        session, transport = self._session(), self.transport
         transport.forget_last_answer()
         self._local.sent_at = timezone.now()
         self._local.requests = self.requests_here + 1

@@ -90,7 +90,7 @@ def answer_failure(transport: BoundedTransport) -> DSError:
             return _query_failure(body, codes)
         case _:
             return DSInvalidResponse(Reason.NOT_THE_API, http_status=status)
-    return DSUnavailable(reason, http_status=status, retry_after=_retry_after(response))
+    return DSUnavailable(reason, http_status=status, retry_after=retry_after(response))
 
 
 def failures_by_alias(transport: BoundedTransport) -> dict[int, DSError]:
@@ -156,7 +156,7 @@ def _codes(body: dict[str, Any] | None) -> set[str]:
     return codes
 
 
-def _retry_after(response: requests.Response) -> float | None:
+def retry_after(response: requests.Response) -> float | None:
     """Seconds to wait: `Retry-After` (seconds or a date), else the platform's `RateLimit-Reset`.
 
     That one is a moment, in seconds since 1970, read against the server's own clock if it gives

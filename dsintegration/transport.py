@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from typing import Any
+from typing import Any, ClassVar, cast
 from urllib.request import getproxies
 
 import requests
@@ -36,12 +36,16 @@ from urllib3.exceptions import (
 from urllib3.util.ssl_ import create_urllib3_context
 
 from dsintegration.conf import is_loopback
+from dsintegration.trail import Step, last_trail, new_trail
 
 # At WARNING it repeats headers that it cannot read: with a broken server, anything.
 logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
 # Fifty dossiers of a thousand long messages each stay below; a body beyond it is not an answer.
 MAX_BODY_BYTES = 64 * 1024 * 1024
+
+# The variables that may name a file of certificate authorities, as requests reads them.
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 _thread = threading.local()
 
@@ -137,8 +141,10 @@ def _look_up(host: str, port: int) -> list[Any]:
 
 def _open_socket(host: str, port: int, timeout: float | None, options: Any) -> _PlainSocket:
     """A connection to the first address that accepts one."""
+    trail = new_trail()
     failure: OSError = OSError("the name has no address")
     for family, kind, protocol, _, address in _look_up(host, port):
+        trail.step = Step.CONNECTION
         sock = _PlainSocket(family, kind, protocol)
         try:
             for option in options or ():
@@ -157,24 +163,45 @@ def _open_socket(host: str, port: int, timeout: float | None, options: Any) -> _
 class _BoundedConnection:
     """urllib3's way to open a socket, with ours; the errors are those that it promises."""
 
+    step_after: ClassVar[Step]
+
     def _new_conn(self: Any) -> _PlainSocket:
         timeout = self.timeout if isinstance(self.timeout, int | float) else None
         try:
-            return _open_socket(self._dns_host, self.port, timeout, self.socket_options)
+            sock = _open_socket(self._dns_host, self.port, timeout, self.socket_options)
         except socket.gaierror as err:
             raise NameResolutionError(self.host, self, err) from err
         except TimeoutError as err:
             raise ConnectTimeoutError(self, "the connection took too long") from err
         except OSError as err:
             raise NewConnectionError(self, f"no connection: {err}") from err
+        last_trail().step = self.step_after
+        return sock
 
 
 class _PlainConnection(_BoundedConnection, HTTPConnection):
-    pass
+    step_after = Step.ANSWER
 
 
 class _TLSConnection(_BoundedConnection, HTTPSConnection):
-    pass
+    step_after = Step.HANDSHAKE
+
+    def _tunnel(self) -> None:
+        last_trail().step = Step.TUNNEL
+        super()._tunnel()
+        last_trail().step = Step.HANDSHAKE
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except ssl.SSLCertVerificationError as err:
+            last_trail().verify_code = err.verify_code
+            raise
+        trail, sock = last_trail(), cast("ssl.SSLSocket", self.sock)
+        trail.step = Step.ANSWER
+        trail.tls_version = sock.version() or ""
+        if ends := (sock.getpeercert() or {}).get("notAfter"):
+            trail.certificate_ends = ssl.cert_time_to_seconds(str(ends))
 
 
 class _PlainPool(urllib3.HTTPConnectionPool):
@@ -222,8 +249,6 @@ class _BoundedAdapter(HTTPAdapter):
             # Python takes the end of a connection for the end of the headers.
             raise requests.ConnectionError("the answer ended before its body")
         finished = self.build_response(response.request, response.raw)
-        # Never followed; requests would parse it all the same, and stumble over a broken one.
-        finished.headers.pop("Location", None)
         body.seek(0)
         finished.raw = body
         return finished
@@ -267,9 +292,21 @@ class BoundedTransport(RequestsHTTPTransport):
         )
         self.last_response: requests.Response | None = None
         self.last_body: dict[str, Any] | None = None
+        self.last_location = ""
 
     def forget_last_answer(self) -> None:
         self.last_response = self.last_body = None
+        self.last_location = ""
+
+    @property
+    def proxy(self) -> str:
+        """The proxy on the way, without the account that its address may hold; "" for none."""
+        assert self.session is not None  # noqa: S101  # for mypy: connected
+        if not (proxy := select_proxy(self.url, self.session.proxies)):
+            return ""
+        parts = urllib3.util.parse_url(proxy)
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme or 'http'}://{parts.host}{port}"
 
     def connect(self) -> None:
         super().connect()  # type: ignore[no-untyped-call]
@@ -284,6 +321,8 @@ class BoundedTransport(RequestsHTTPTransport):
 
     def _note(self, response: requests.Response, *_: Any, **__: Any) -> None:
         self.last_response = response
+        # Never followed; requests would parse it all the same, and stumble over a broken one.
+        self.last_location = response.headers.pop("Location", "")
         # JSON is UTF-8 (RFC 8259, 8.1), whatever a proxy wrote into the header.
         response.encoding = "utf-8"
         if response.ok:
@@ -300,7 +339,7 @@ class BoundedTransport(RequestsHTTPTransport):
 
 def _authorities() -> bool | str:
     """The certificate authorities: requests' own, or those that the environment names."""
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+    for name in CA_VARIABLES:
         if path := os.environ.get(name):
             if not os.path.exists(path):  # noqa: PTH110  # a Path refuses NUL, this says False
                 raise ImproperlyConfigured(f"{name} désigne un fichier qui n'existe pas.")
