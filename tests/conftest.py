@@ -31,6 +31,7 @@ def sandbox(running, settings) -> Sandbox:
     running.replies = {number: Reply(**reply) for number, reply in REPLIES.items()}
     running.received.clear()
     running.pending, running.deleted, running.unlistable = {}, {}, set()
+    running.introspection = None
     settings.DS_API_URL = running.url
     settings.DS_API_TOKEN = TOKEN
     settings.DS_SITE_URL = SITE_URL

@@ -391,7 +391,13 @@ REPLIES: dict[int, dict[str, Any]] = {
     40301: {
         "status": 403,
         "body": {
-            "errors": [_error("Request issued from a forbidden network", "forbidden")],
+            "errors": [
+                _error(
+                    "Request issued from a forbidden network. Add 203.0.113.45/32 to your allowed "
+                    "adresses in your /profil",
+                    "forbidden",
+                )
+            ],
             "data": None,
         },
     },
