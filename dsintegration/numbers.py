@@ -52,9 +52,9 @@ def look_cut(words: list[str]) -> str | None:
     return None
 
 
-def shown(text: str) -> str:
+def shown(text: str, most: int = 40) -> str:
     """A text that came from outside, made short and harmless for a terminal or a page."""
     printable = "".join(
         letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
     )
-    return printable if len(printable) <= 40 else f"{printable[:39]}…"
+    return printable if len(printable) <= most else f"{printable[: most - 1]}…"

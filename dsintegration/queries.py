@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from gql import GraphQLRequest
+from graphql import get_introspection_query
 
 
 class Document(GraphQLRequest):
@@ -103,3 +104,13 @@ query getChanges(
   }
 }
 """)
+
+# Whether a token may read a dossier: nothing of it but its number and that of its démarche.
+GET_RIGHT = Document(
+    "query getRight($number: Int!) { dossier(number: $number) { number demarche { number } } }"
+)
+
+# The platform refuses documents that are deeper than 15 levels; no type of it is nested so.
+GET_SCHEMA = Document(
+    get_introspection_query(descriptions=False, input_value_deprecation=True, type_depth=5)
+)
