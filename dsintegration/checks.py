@@ -28,7 +28,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
         except ImproperlyConfigured as err:
             # One setting may stop two readers: it is said once.
             errors.setdefault(str(err), Error(str(err), hint=HINT, id=f"dsintegration.E{rank:03}"))
-    return [*errors.values(), *_check_token(), *([] if errors else _check_expiry())]
+    return [*errors.values(), *_check_token(), *([] if errors else _check_dates())]
 
 
 def _check_token() -> list[CheckMessage]:
@@ -53,6 +53,25 @@ def _check_token() -> list[CheckMessage]:
             )
         ]
     return []
+
+
+def _check_dates() -> list[CheckMessage]:
+    return [*_check_expiry(), *_check_purge()]
+
+
+def _check_purge() -> list[CheckMessage]:
+    """A mirror that never forgets is a decision that somebody has to take."""
+    unset = [name for name, delay in conf.purge_delays().items() if delay is None]
+    if not unset:
+        return []
+    return [
+        Warning(
+            f"Des dossiers sont gardés sans limite de durée, faute de {', '.join(unset)}.",
+            hint="Décidez de ces durées avec votre délégué à la protection des données : "
+            "docs/rgpd.md en conseille, « manage.py purge_dossiers » les applique.",
+            id="dsintegration.W004",
+        )
+    ]
 
 
 def _check_expiry() -> list[CheckMessage]:

@@ -165,6 +165,24 @@ def has_task_queue() -> bool:
     return bool(getattr(settings, "CELERY_BROKER_URL", ""))
 
 
+def journal_kept() -> timedelta:
+    """The age from which the purge forgets an entry of the journal."""
+    return _age("DS_JOURNAL_KEPT", "365d")
+
+
+def purge_delays() -> dict[str, timedelta | None]:
+    """How long a dossier is kept after what makes it useless, by setting; None: for ever.
+
+    Unset by default: how long personal data is kept is the administration's own decision.
+    """
+    names = (
+        "DS_PURGE_ABSENT_AFTER",
+        "DS_PURGE_EXPIRED_AFTER",
+        "DS_PURGE_DELETED_BY_USAGER_AFTER",
+    )
+    return {name: _age(name, "") if getattr(settings, name, "") else None for name in names}
+
+
 def _age(name: str, default: str) -> timedelta:
     try:
         return parse_duration(getattr(settings, name, "") or default)
@@ -310,6 +328,8 @@ READERS: tuple[Callable[[], Any], ...] = (
     in_flight,
     rate_limit,
     refresh_ages,
+    journal_kept,
+    purge_delays,
 )
 # What no fetch needs.
 PAGE_READERS: tuple[Callable[[], Any], ...] = (organisation, public_url, client_address)

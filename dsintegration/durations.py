@@ -12,3 +12,13 @@ def parse_duration(text: str) -> timedelta:
     if match is None:
         raise ValueError("écrivez une durée comme 45s, 30m, 1h ou 2d")
     return timedelta(**{UNITS[match[2]]: int(match[1])})
+
+
+def in_words(duration: timedelta) -> str:
+    """As people read it: 90 jours, 12 h, 45 min."""
+    seconds = int(duration.total_seconds())
+    for size, word in ((86400, "jour"), (3600, "h"), (60, "min")):
+        if seconds and seconds % size == 0:
+            count = seconds // size
+            return f"{count} {word}{'s' if word == 'jour' and count > 1 else ''}"
+    return f"{seconds} s"

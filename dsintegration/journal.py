@@ -24,6 +24,7 @@ INSERT = (
     " (at, interface, actor, actor_ref, action, outcome, dossier_number, numbers, count) VALUES "
 )
 ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,15 @@ def word(err: DSError) -> str:
 
 
 def write(*entries: JournalEntry) -> None:
-    """One statement, in the transaction of whoever calls, if there is one."""
-    if not entries:
-        return
+    """One statement, in the transaction of whoever calls, if there is one.
+
+    Several beyond AT_ONCE: databases take a limited number of values at once.
+    """
+    for start in range(0, len(entries), AT_ONCE):
+        _write(entries[start : start + AT_ONCE])
+
+
+def _write(entries: Sequence[JournalEntry]) -> None:
     values: list[Any] = []
     for entry in entries:
         values += (

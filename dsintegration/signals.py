@@ -11,3 +11,7 @@ dossier_changed = Signal()
 
 # sender: Message; message: one that was not known before, and that can be read.
 message_received = Signal()
+
+# sender: Dossier; number, demarche_number: of a dossier that the purge erased, with its messages.
+# It may come back: dossier_changed then says that it was created.
+dossier_purged = Signal()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from django.core.management import call_command
 from django.db import connection
 
 from dsintegration import storing
@@ -76,6 +77,29 @@ def test_copies_changes_and_erasures(copy):
     PurgedDossier.objects.update(version=5)
     assert copy() == stored()
     assert copy()[1] == 6
+
+
+def test_what_is_purged_returns_and_is_purged_again(copy, sandbox):
+    def purge(number):
+        Dossier.objects.filter(number=number).update(erased_at=datetime(2026, 3, 1, tzinfo=UTC))
+        call_command("purge_dossiers")
+
+    for number in (12345, 12346):
+        fetch_dossier(number)
+    assert copy() == stored()
+    for _ in range(2):
+        purge(12345)
+        assert list(copy()) == [12346]
+        fetch_dossier(12345)
+        assert copy() == stored()
+        assert stored().keys() == {12345, 12346}
+    # Erased, back and changed before the copy looks again.
+    purge(12345)
+    fetch_dossier(12345)
+    assert copy() == stored()
+    # Back and erased before it looks again.
+    purge(12345)
+    assert list(copy()) == [12346]
 
 
 def test_asks_only_for_what_is_new(copy, live_server, make_key):

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 from django.utils import timezone
 
+from dsintegration import conf
 from dsintegration.checks import check_settings
 from dsintegration.sandbox import TOKEN
 
@@ -13,6 +14,8 @@ from dsintegration.sandbox import TOKEN
 def good(settings):
     settings.DS_API_URL = "https://demarche.example.org/api/v2/graphql"
     settings.DS_API_TOKEN = TOKEN
+    for name in conf.purge_delays():
+        setattr(settings, name, "90d")
     return settings
 
 
@@ -24,8 +27,19 @@ def test_nothing_to_say(good):
     assert check_settings() == []
 
 
-def test_defaults_need_a_token_only():
-    assert ids() == ["W001"]
+def test_defaults_need_a_token_and_a_decision_on_what_is_kept():
+    assert ids() == ["W001", "W004"]
+
+
+def test_what_is_kept_for_ever_is_named(good):
+    good.DS_PURGE_ABSENT_AFTER = good.DS_PURGE_DELETED_BY_USAGER_AFTER = ""
+    (message,) = check_settings()
+    assert message.id == "dsintegration.W004"
+    assert message.msg == (
+        "Des dossiers sont gardés sans limite de durée, faute de DS_PURGE_ABSENT_AFTER, "
+        "DS_PURGE_DELETED_BY_USAGER_AFTER."
+    )
+    assert "docs/rgpd.md" in message.hint
 
 
 @pytest.mark.parametrize(
@@ -42,6 +56,10 @@ def test_defaults_need_a_token_only():
         ("DS_SITE_URL", "ftp://demarche.example.org", ["E005"]),
         ("DS_SYSTEM_EMAILS", "contact@example.org", ["E006"]),
         ("DS_SYSTEM_EMAILS", ["contact"], ["E006"]),
+        ("DS_JOURNAL_KEPT", "a year", ["E011"]),
+        ("DS_PURGE_ABSENT_AFTER", "90", ["E012"]),
+        ("DS_PURGE_EXPIRED_AFTER", "-1d", ["E012"]),
+        ("DS_PURGE_DELETED_BY_USAGER_AFTER", "1y", ["E012"]),
         ("DS_API_TOKEN", "two words", ["E001"]),
         ("DS_API_TOKEN", TOKEN[:-10], ["W002"]),
         ("DS_API_TOKEN", "", ["W001"]),

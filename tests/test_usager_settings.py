@@ -17,6 +17,8 @@ ORGANISATION = "DS_ORGANISATION_"
 @pytest.fixture
 def good(settings):
     settings.DS_API_TOKEN = TOKEN
+    for name in conf.purge_delays():
+        setattr(settings, name, "90d")
     settings.DS_ORGANISATION_NAME = "Ville d'Exemple"
     settings.DEFAULT_FROM_EMAIL = "Ville <ne-pas-repondre@example.org>"
     return settings
@@ -33,20 +35,20 @@ def test_nothing_to_say(good):
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("DS_ORGANISATION_NAME", "Ville\nBcc: all@example.org", "E011"),
-        ("DS_ORGANISATION_LOGO_TEXT", "a\tb", "E011"),
-        ("DS_ORGANISATION_COLOR", "blue", "E011"),
-        ("DS_ORGANISATION_COLOR", "#0b5394; } body { display: none", "E011"),
-        ("DS_ORGANISATION_COLOR_DARK", "#fff", "E011"),
-        ("DS_ORGANISATION_ACCESSIBILITY", "oui", "E011"),
-        ("DS_ORGANISATION_ACCESSIBILITY_URL", "javascript:alert(1)", "E011"),
-        ("DS_ORGANISATION_LEGAL_URL", "//example.org", "E011"),
-        ("DS_ORGANISATION_PRIVACY_URL", "data:text/html,x", "E011"),
-        ("DS_ORGANISATION_CONTACT_URL", "www.example.org", "E011"),
-        ("DS_PUBLIC_URL", "http://dossiers.example.org", "E012"),
-        ("DS_PUBLIC_URL", "https://dossiers.example.org/suivi", "E012"),
-        ("DS_PUBLIC_URL", "https://me:hidden@dossiers.example.org", "E012"),
-        ("DS_CLIENT_ADDRESS", "config.clients.nothing", "E013"),
+        ("DS_ORGANISATION_NAME", "Ville\nBcc: all@example.org", "E013"),
+        ("DS_ORGANISATION_LOGO_TEXT", "a\tb", "E013"),
+        ("DS_ORGANISATION_COLOR", "blue", "E013"),
+        ("DS_ORGANISATION_COLOR", "#0b5394; } body { display: none", "E013"),
+        ("DS_ORGANISATION_COLOR_DARK", "#fff", "E013"),
+        ("DS_ORGANISATION_ACCESSIBILITY", "oui", "E013"),
+        ("DS_ORGANISATION_ACCESSIBILITY_URL", "javascript:alert(1)", "E013"),
+        ("DS_ORGANISATION_LEGAL_URL", "//example.org", "E013"),
+        ("DS_ORGANISATION_PRIVACY_URL", "data:text/html,x", "E013"),
+        ("DS_ORGANISATION_CONTACT_URL", "www.example.org", "E013"),
+        ("DS_PUBLIC_URL", "http://dossiers.example.org", "E014"),
+        ("DS_PUBLIC_URL", "https://dossiers.example.org/suivi", "E014"),
+        ("DS_PUBLIC_URL", "https://me:hidden@dossiers.example.org", "E014"),
+        ("DS_CLIENT_ADDRESS", "config.clients.nothing", "E015"),
     ],
 )
 def test_what_can_never_work(good, name, value, expected):

@@ -47,8 +47,8 @@ class Outcome(models.TextChoices):
     STOPPED = "stopped", "arrêté sur demande"
     # A purge: why
     ERASED = "erased", "effacé de la plateforme"
-    ABSENT = "absent", "absent depuis trop longtemps"
-    EXPIRED = "expired", "expiré depuis trop longtemps"
+    ABSENT = "absent", "absent de la plateforme"
+    EXPIRED = "expired", "expiré"
     DELETED_BY_USAGER = "deleted_by_usager", "supprimé par l'usager"
     FORGOTTEN = "forgotten", "entrées du journal oubliées"
 

@@ -1,10 +1,8 @@
 """`manage.py refresh_dossiers`: what keeps the mirror fresh, under cron or a systemd timer."""
 
-import signal
 import time
 from argparse import ArgumentTypeError
 from datetime import timedelta
-from types import FrameType
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -12,9 +10,8 @@ from tqdm import tqdm
 
 from dsintegration.durations import parse_duration
 from dsintegration.management.base import BAD_INPUT, MIXED, STATUS_OF, DossierCommand
+from dsintegration.management.stopping import told_to_stop, was_stopped
 from dsintegration.models import Demarche
-
-TERMINATED = 143
 
 
 def _duration(text: str) -> timedelta:
@@ -97,51 +94,35 @@ class Command(DossierCommand):
 
         client, tally = get_client(patient=True), Tally()
         sent_before, started = client.requests, time.monotonic()
-        self._is_told_to_stop = False
-        former = self._listen()
         try:
-            done = refresh(
-                due,
-                tally,
-                full=full,
-                limit=limit,
-                must_stop=lambda: self._is_told_to_stop,
-                client=client,
-                by=journal.command(unattended=True),
-            )
-            with tqdm(total=due.count(), unit="dossier", disable=None) as bar:
-                for count in done:
-                    bar.update(count)
+            with told_to_stop() as must_stop:
+                done = refresh(
+                    due,
+                    tally,
+                    full=full,
+                    limit=limit,
+                    must_stop=must_stop,
+                    client=client,
+                    by=journal.command(unattended=True),
+                )
+                with tqdm(total=due.count(), unit="dossier", disable=None) as bar:
+                    for count in done:
+                        bar.update(count)
         except AlreadyRunning:
             self.stderr.write("Un autre rafraîchissement est en cours : celui-ci s'arrête.")
             return
-        finally:
-            self._listen(former)
         self.stdout.write(
             f"{tally.fetched} récupérés ({tally.changed} changés), {tally.checked} sans changement "
             f"d'après leur démarche, {tally.absent} absents, {tally.denied} refusés, "
             f"{tally.failed} en échec ; {client.requests - sent_before} requêtes, "
             f"{time.monotonic() - started:.1f} s."
         )
+        if must_stop():
+            raise was_stopped()
         self._end(tally)
-
-    def _listen(self, handler: Any = None) -> Any:
-        """On SIGTERM, end after the batch in hand."""
-
-        def stop(_number: int, _frame: FrameType | None) -> None:
-            self._is_told_to_stop = True
-
-        try:
-            return signal.signal(signal.SIGTERM, handler or stop)
-        except ValueError:  # not the main thread: nobody sends it signals
-            return None
 
     def _end(self, tally: Any) -> None:
         """Say what failed, once a kind; the exit status tells the truth."""
-        if self._is_told_to_stop:
-            raise CommandError(
-                "Arrêté sur demande : la suite au prochain lancement.", returncode=TERMINATED
-            )
         if not tally.failures:
             return
         lines = [

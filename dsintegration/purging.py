@@ -1,0 +1,94 @@
+"""What is kept no longer: dossiers, by the operator's delays, and what served its time.
+
+The platform is never asked. Each batch is one transaction: a purge that is killed leaves nothing
+half erased, and the next one goes on.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Case, Q, QuerySet, Value, When
+from django.utils import timezone
+
+from dsintegration import conf, journal
+from dsintegration.erasing import erase
+from dsintegration.models import (
+    Action,
+    Dossier,
+    JournalEntry,
+    OngoingFetch,
+    Outcome,
+    UsagerAccess,
+)
+
+logger = logging.getLogger(__name__)
+
+# Which delay, after which date.
+RULES = {
+    Outcome.ABSENT: ("DS_PURGE_ABSENT_AFTER", "absent_since"),
+    Outcome.EXPIRED: ("DS_PURGE_EXPIRED_AFTER", "date_expiration"),
+    Outcome.DELETED_BY_USAGER: ("DS_PURGE_DELETED_BY_USAGER_AFTER", "date_suppression_par_usager"),
+}
+BATCH = 500
+ENTRIES = 1000
+# Ended fetches tell those who wait for them, which is over long before.
+FETCHES_KEPT = timedelta(days=1)
+
+
+@dataclass
+class Tally:
+    """What a purge came to."""
+
+    dossiers: Counter[Outcome] = field(default_factory=Counter)
+    entries: int = 0
+    accesses: int = 0
+
+
+def due_dossiers(now: datetime) -> QuerySet[Any]:
+    """Those that are kept no longer, each with its `reason`; of several reasons, the first."""
+    since = {Outcome.ERASED: Q(erased_at__isnull=False)}
+    delays = conf.purge_delays()
+    for reason, (setting, column) in RULES.items():
+        if (delay := delays[setting]) is not None:
+            since[reason] = Q((f"{column}__lt", now - delay))
+    cases = [When(condition, then=Value(reason.value)) for reason, condition in since.items()]
+    due = Q(*since.values(), _connector=Q.OR)
+    return Dossier.objects.filter(due).annotate(reason=Case(*cases, default=Value("")))
+
+
+def purge(
+    tally: Tally, *, by: journal.Actor, must_stop: Callable[[], bool] = lambda: False
+) -> None:
+    """Erase what is due, in batches, and count it in `tally`; `must_stop` ends it after a batch."""
+    now = timezone.now()
+    due, forgotten_before = due_dossiers(now), now - conf.journal_kept()
+    # First, so that the batches meet none that others are removing as well.
+    tally.accesses, _ = UsagerAccess.objects.expired().delete()
+    OngoingFetch.objects.filter(ended_at__lt=now - FETCHES_KEPT).delete()
+    _purge_dossiers(due, tally, by, must_stop)
+    while not must_stop():
+        forgotten = JournalEntry.objects.forget_before(forgotten_before, at_most=ENTRIES)
+        tally.entries += forgotten
+        if forgotten < ENTRIES:
+            break
+    if tally.entries:
+        journal.write(by.entry(Action.PURGE, Outcome.FORGOTTEN, count=tally.entries))
+
+
+def _purge_dossiers(
+    due: QuerySet[Any], tally: Tally, by: journal.Actor, must_stop: Callable[[], bool]
+) -> None:
+    last = 0
+    while not must_stop():
+        candidates = due.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)
+        pks = list(candidates[:BATCH])
+        if not pks:
+            return
+        for row in erase(due, pks, by):
+            logger.info("purge_dossiers %d %s", row.number, row.reason.value)
+            tally.dossiers[row.reason] += 1
+        last = pks[-1]
