@@ -164,6 +164,11 @@ if CELERY_BROKER_URL := env.broker("CELERY_BROKER_URL"):
             "kwargs": {"full": True, "older_than": 12 * 3600},
             "options": {"expires": 50 * 60},
         },
+        "purge": {
+            "task": "dsintegration.purge_dossiers",
+            "schedule": crontab(hour=6, minute=5),
+            "options": {"expires": 12 * 3600},
+        },
     }
 
 # EMAIL_HOST and its like; a developer reads the mails in the terminal.

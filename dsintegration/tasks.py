@@ -15,6 +15,8 @@ from dsintegration import journal, services
 from dsintegration.client import get_client
 from dsintegration.exceptions import DSError, DSUnavailable
 from dsintegration.models import Interface
+from dsintegration.purging import Tally as PurgeTally
+from dsintegration.purging import purge
 from dsintegration.refresh import AlreadyRunning, Tally, due_dossiers, refresh
 from dsintegration.usager.background import PAUSES, TryAgain
 from dsintegration.usager.requests import answer_request
@@ -41,6 +43,14 @@ def refresh_dossiers(*, full: bool = False, older_than: float | None = None) -> 
         logger.info("refresh_dossiers: another one is under way")
         return
     logger.info("refresh_dossiers: %s", tally)
+
+
+@shared_task(name="dsintegration.purge_dossiers")
+def purge_dossiers() -> None:
+    """Erase what is kept no longer."""
+    tally = PurgeTally()
+    purge(tally, by=journal.TASK)
+    logger.info("purge_dossiers: %s", tally)
 
 
 @shared_task(name="dsintegration.fetch_dossier", bind=True, throws=(DSError,))

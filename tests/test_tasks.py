@@ -21,7 +21,7 @@ from redis import Redis
 from config.celery import app
 from dsintegration import tasks
 from dsintegration.exceptions import DossierNotFound, DSUnavailable
-from dsintegration.models import Dossier, Message, UsagerAccess
+from dsintegration.models import Dossier, Message, PurgedDossier, UsagerAccess
 from dsintegration.sandbox import Reply
 from dsintegration.usager.background import PAUSES, TryAgain
 from tests.factories import DossierFactory, dossier_answer, message_answer
@@ -127,6 +127,15 @@ class TestRefresh:
         tasks.refresh_dossiers()
         assert "another one is under way" in logs.text
         assert len(platform.received) == 1
+
+
+class TestPurge:
+    def test_it_purges_what_is_due(self, db, logs):
+        DossierFactory(number=1, erased_at=timezone.now())
+        DossierFactory(number=2)
+        run(tasks.purge_dossiers)
+        assert [dossier.number for dossier in Dossier.objects.all()] == [2]
+        assert PurgedDossier.objects.get().number == 1
 
 
 @pytest.fixture
@@ -236,7 +245,8 @@ class TestStart:
             "    print(entry['task'])"
         )
         run = self.run("-c", program, url=DEAD)
-        assert run.stdout == "dsintegration.refresh_dossiers\n" * 2, run.stderr
+        names = ["refresh_dossiers", "refresh_dossiers", "purge_dossiers"]
+        assert run.stdout.split() == [f"dsintegration.{name}" for name in names], run.stderr
 
 
 BROKER = os.environ.get("REDIS_URL", "")
@@ -264,7 +274,12 @@ class TestOverRedis:
                 process = subprocess.Popen(
                     [sys.executable, "-m", "celery", "-A", "tests.worker", "worker", "-c", "1"],
                     cwd=PROJECT,
-                    env=environment(sandbox, CELERY_BROKER_URL=BROKER, DEBUG="1"),
+                    env=environment(
+                        sandbox,
+                        CELERY_BROKER_URL=BROKER,
+                        DEBUG="1",
+                        EMAIL_URL=f"filemail:///{tmp_path / 'mails'}",
+                    ),
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
@@ -358,15 +373,17 @@ class TestOverRedis:
             assert USAGER.encode() not in task
         start_worker()
         wait_until(UsagerAccess.objects.exists)
-        wait_until(lambda: f"To: {USAGER}" in (tmp_path / "worker.log").read_text())
+        [mailed] = wait_until(lambda: list((tmp_path / "mails").glob("*")))
+        wait_until(lambda: f"To: {USAGER}" in mailed.read_text())
         assert later.left == []
 
 
 def wait_until(holds, seconds=90):
     end = time.monotonic() + seconds
-    while not holds():
+    while not (held := holds()):
         assert time.monotonic() < end, "it does not happen"
         time.sleep(0.05)
+    return held
 
 
 def kill(process):
