@@ -37,6 +37,9 @@ def production(tmp_path):
         "DS_ORGANISATION_NAME": "Ville d'Exemple",
         "DS_PUBLIC_URL": "https://ds.example.org",
         "DS_API_TOKEN": "a" * 84,
+        "DS_PURGE_ABSENT_AFTER": "90d",
+        "DS_PURGE_EXPIRED_AFTER": "90d",
+        "DS_PURGE_DELETED_BY_USAGER_AFTER": "90d",
     }
 
 
