@@ -28,8 +28,8 @@ FIELDS = ("operation", "number", "demarche", "outcome", "reason", "duration", "r
 # Exceptions whose words are ours, and name nobody.
 HARMLESS = (DSError, ImproperlyConfigured)
 
-QUERY_STRING = re.compile(r"(/[^\s?\"']*)\?[^\s\"']*")
-# Bounded: what is long and no address costs no more than its length.
+# What is long, and neither a query nor an address, costs no more than its length.
+QUERY_STRING = re.compile(r"(?<=[^\s?])\?[^\s\"']*")
 ADDRESS = re.compile(r"[^\s\"'<>()\[\],;:=/?&]{1,64}(?:@|%40)[^\s\"'<>()\[\],;:/?&]{1,255}")
 
 
@@ -85,7 +85,7 @@ class JsonFormatter(logging.Formatter):
 
 def without_addresses(text: str) -> str:
     """The last net, for the texts of libraries: no query strings, no e-mail addresses."""
-    return ADDRESS.sub("[adresse]", QUERY_STRING.sub(r"\1", text))
+    return ADDRESS.sub("[adresse]", QUERY_STRING.sub("", text))
 
 
 def _text(template: object, args: Any) -> str:
