@@ -8,12 +8,10 @@ from django.shortcuts import render
 
 API = "/api/"
 
-TOO_LARGE = "La demande est démesurée."
-
 
 def bad_request(request: HttpRequest, exception: Any) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
-        return _answer(request, 413, "invalid", TOO_LARGE)
+        return _answer(request, 413, "invalid", "La demande est démesurée.")
     return _answer(request, 400, "invalid", "La demande ne peut pas être lue.")
 
 
