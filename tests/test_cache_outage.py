@@ -101,11 +101,13 @@ def test_a_redis_that_is_back_is_asked_again(redis_at, clock):
     with TCPServer(serve) as server:
         redis_at(server.port, protocol=2)
         config_cache.RedisCache.is_down_until = clock[0] + 1
-        assert cache.get("a") is None
-        assert server.connections == 0
-        clock[0] += 1
-        assert cache.get("a") == 7
-        cache._cache.get_client().connection_pool.disconnect()
+        try:
+            assert cache.get("a") is None
+            assert server.connections == 0
+            clock[0] += 1
+            assert cache.get("a") == 7
+        finally:
+            cache._cache.get_client().connection_pool.disconnect()
 
 
 def test_the_api_answers_and_its_limits_hold(dead, api, settings, monkeypatch):
