@@ -38,8 +38,8 @@ def production(tmp_path):
         "DS_PUBLIC_URL": "https://ds.example.org",
         "DS_API_TOKEN": "a" * 84,
         "DS_PURGE_ABSENT_AFTER": "90d",
-        "DS_PURGE_EXPIRED_AFTER": "90d",
-        "DS_PURGE_DELETED_BY_USAGER_AFTER": "90d",
+        "DS_PURGE_EXPIRED_AFTER": "30d",
+        "DS_PURGE_DELETED_BY_USAGER_AFTER": "30d",
     }
 
 
@@ -70,6 +70,7 @@ class TestChecks:
             ({"SECURE_HSTS_SECONDS": "0"}, "security.W004"),
             ({"DEBUG": "1"}, "security.W018"),
             ({"DS_API_TOKEN": ""}, "dsintegration.W001"),
+            ({"DS_PURGE_EXPIRED_AFTER": ""}, "dsintegration.W004"),
         ],
     )
     def test_what_is_missing(self, check, env, found):
