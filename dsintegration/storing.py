@@ -22,7 +22,7 @@ from dsintegration import journal
 from dsintegration.exceptions import DossierNotFound, DSError
 from dsintegration.locking import lock_platform_for, save_platform
 from dsintegration.models import Author, Demarche, Dossier, Message, Outcome, Platform
-from dsintegration.payloads import DossierPayload, MessagePayload
+from dsintegration.payloads import DemarchePayload, DossierPayload, MessagePayload
 from dsintegration.signals import dossier_changed, message_received
 
 # Columns that bear the same name in the answer.
@@ -166,12 +166,14 @@ def _store_demarches(
     rows = {dossier.demarche.number: dossier.demarche for dossier in dossiers}
     if missing := given.keys() - rows.keys():
         rows |= {row.number: row for row in Demarche.objects.filter(number__in=missing)}
+    others = [rows[n] for n, d in given.items() if n in rows and not _is_named(rows[n], d)]
+    newer = _named_since(others, sent_at)
     renamed, to_write = set(), []
     for number, demarche in given.items():
         row = rows.get(number)
         if row is None:
             row = rows[number] = Demarche(number=number)
-        elif (row.ds_id, row.title) == (demarche.id, demarche.title) or sent_at < row.fetched_at:
+        elif _is_named(row, demarche) or row.pk in newer:
             continue
         else:
             renamed.add(number)
@@ -179,6 +181,19 @@ def _store_demarches(
         to_write.append(row)
     _upsert(Demarche, to_write, "number", ("ds_id", "title", "fetched_at"))
     return rows, renamed
+
+
+def _is_named(row: Demarche, demarche: DemarchePayload) -> bool:
+    return (row.ds_id, row.title) == (demarche.id, demarche.title)
+
+
+def _named_since(rows: Sequence[Demarche], sent_at: datetime) -> set[int]:
+    """The keys of those whose name a later answer gave, or found to be still so."""
+    newer = {row.pk for row in rows if row.fetched_at > sent_at}
+    if rows:
+        dossiers = Dossier.objects.filter(demarche__in=rows, fetched_at__gt=sent_at)
+        newer |= set(dossiers.order_by().values_list("demarche", flat=True).distinct())
+    return newer
 
 
 def _assign_all(

@@ -423,6 +423,19 @@ class TestOldAnswers:
         fetch_dossier(NUMBER + 1)
         assert Demarche.objects.get().title == "Nouveau titre"
 
+    def test_a_title_that_a_later_answer_found_unchanged_stays(self, platform, sandbox, at):
+        """It was another one meanwhile, as an answer says that comes late."""
+        platform()
+        fetch_dossier(NUMBER)
+        at(2)
+        fetch_dossier(NUMBER)
+        at(1)
+        other = dossier_answer(NUMBER + 1, messages=[])
+        other["demarche"] |= {"title": "Titre d'un moment"}
+        sandbox.replies[NUMBER + 1] = Reply(body={"data": {"dossier": other}})
+        fetch_dossier(NUMBER + 1)
+        assert Demarche.objects.get().title == "Demande d'aide"
+
 
 class TestRetriedAnswers:
     """An answer is as new as the try that it came from, not as the first one."""
@@ -753,7 +766,7 @@ class TestCost:
             messages=[message_answer(f"m{rank}", body="autre") for rank in range(1, count + 2)],
             demarche={"id": "Procedure-7", "number": 7, "title": "Nouveau titre"},
         )
-        with django_assert_max_num_queries(8 + 3):
+        with django_assert_max_num_queries(9 + 3):
             assert fetch_dossier(NUMBER).changed
         assert Message.objects.count() == count + 2 if count else 1
 
