@@ -41,8 +41,9 @@ from dsintegration.trail import Step, last_trail, new_trail
 # At WARNING it repeats headers that it cannot read: with a broken server, anything.
 logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
-# Fifty dossiers of a thousand long messages each stay below; a body beyond it is not an answer.
-MAX_BODY_BYTES = 64 * 1024 * 1024
+# Fifty dossiers of five hundred long messages each stay below; a batch beyond it is asked for in
+# halves. A hostile answer cannot add more to the memory of a process.
+MAX_BODY_BYTES = 32 * 1024 * 1024
 
 # The variables that may name a file of certificate authorities, as requests reads them.
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
