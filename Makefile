@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fetch run test test-services e2e check bench schema lock clean
+.PHONY: help setup fetch run test test-services e2e check bench torture schema lock clean
 
 help:  ## what can be done
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -74,6 +74,12 @@ bench: $(VENV)/dev  ## speed, as ratios measured side by side
 	@$(RUN) -m bench.refresh
 	@.ci/postgresql $(RUN) -m bench.refresh
 	@.ci/postgresql .ci/redis $(RUN) -m bench.load
+
+torture: $(VENV)/dev  ## every fault and 200 kills, on SQLite and on PostgreSQL (10 minutes)
+	@.ci/redis $(RUN) -m torture
+	@$(RUN) -m pytest -q --hypothesis-profile=torture tests/test_properties.py
+	@.ci/postgresql .ci/redis $(RUN) -m torture
+	@.ci/postgresql $(RUN) -m pytest -q --hypothesis-profile=torture tests/test_properties.py
 
 schema: $(VENV)/dev  ## write docs/openapi.yaml, the copy of the API's schema
 	@DJANGO_SETTINGS_MODULE=tests.settings $(RUN) manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml

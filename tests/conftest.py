@@ -2,6 +2,7 @@ import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 
+import hypothesis
 import pytest
 from django.conf import settings as django_settings
 from django.core.cache import cache
@@ -13,6 +14,15 @@ from dsintegration.sandbox import TOKEN, Sandbox
 from dsintegration.sandbox.scenarios import DOSSIERS, REPLIES
 from dsintegration.sandbox.server import Reply
 from dsintegration.usager.background import TryAgain
+
+# The same examples each time; `make torture` looks for others, and for many more.
+hypothesis.settings.register_profile(
+    "test", derandomize=True, database=None, deadline=None, max_examples=60
+)
+hypothesis.settings.register_profile(
+    "torture", database=None, deadline=None, max_examples=1000, print_blob=True
+)
+hypothesis.settings.load_profile("test")
 
 SITE_URL = "https://demarche.example.org"
 

@@ -1,0 +1,195 @@
+"""The database gone and back, locked, or out of room."""
+
+import os
+import shlex
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from django.db import connection
+
+from dsintegration.sandbox import Sandbox
+from torture.kills import dossier_at
+from torture.ledger import Ledger
+from torture.processes import Processes
+from torture.proxy import Exchange, Proxy, forward
+from torture.whole import NotWhole, check_silent, check_stored, private_words, said, stored
+
+BY_COMMAND, BY_REST = 28_720_001, 28_720_101
+WORDS = "la base de données ne répond pas"
+SIZES = (0, 8_192, 40_000, 120_000)
+
+
+class Databases:
+    def __init__(
+        self, ledger: Ledger, app: Processes, proxy: Proxy, sandbox: Sandbox, folder: Path
+    ) -> None:
+        self.ledger, self.app, self.proxy, self.sandbox = ledger, app, proxy, sandbox
+        self.folder = folder
+        self.turn = 0
+
+    def try_all(self) -> None:
+        if connection.vendor == "postgresql":
+            self.try_losing(
+                "PostgreSQL stopped and started", stop_postgresql, start_postgresql, during=True
+            )
+            return
+        home = self.folder / "db"
+        database = home / "db.sqlite3"
+        self.try_losing(
+            "SQLite's file gone and back", partial(hide, database), partial(show, database)
+        )
+        self.try_lock(2, fails=False)
+        self.try_lock(25, fails=True)
+        for size in SIZES:
+            self.try_limit(size)
+        if os.path.ismount(home):
+            filler = home / "filler"
+            self.try_losing("disk full", partial(fill, filler), filler.unlink, during=True)
+
+    def _move(self) -> None:
+        """Both dossiers change; a known one and one that is new."""
+        self.turn += 1
+        self.by_rest = BY_REST + self.turn
+        now = {n: dossier_at(n, self.turn) for n in (BY_COMMAND, self.by_rest)}
+        self.before = stored(now)
+        self.sandbox.dossiers |= now
+        self.private = private_words(now.values())
+        self.after = {number: said(dossier) for number, dossier in now.items()}
+
+    def _check(self, *, fetched: bool = False) -> None:
+        connection.close()
+        check_stored(
+            {
+                number: [dossier] if fetched else [self.before.get(number), dossier]
+                for number, dossier in self.after.items()
+            }
+        )
+        check_silent(self.app.logs(), self.private)
+
+    def _recover(self) -> None:
+        run = self.app.command("fetch_dossier", str(BY_COMMAND), str(self.by_rest))
+        if run.status:
+            raise NotWhole(f"the next run: {run.status} {run.err[-300:]}")
+        self._check(fetched=True)
+        self._move()
+        answer = self.app.post(self.by_rest)
+        if answer.status != 201:
+            raise NotWhole(f"the next request: {answer.status} {answer.body[:300]}")
+
+    def try_losing(
+        self,
+        name: str,
+        lose: Callable[[], object],
+        find: Callable[[], object],
+        *,
+        during: bool = False,
+    ) -> None:
+        """Without it from the start, or from the moment when the platform is asked."""
+        once = threading.Lock()
+
+        def lose_and_forward(exchange: Exchange) -> None:
+            if once.acquire(blocking=False):
+                lose()
+            forward(exchange)
+
+        for when in ("before", "during") if during else ("before",):
+            with self.ledger.attempt(f"{name} ({when})") as seen:
+                self._move()
+                for fetch in (self._command_fails, self._post_fails):
+                    connection.close()
+                    if when == "before":
+                        lose()
+                        seen.append(fetch())
+                    else:
+                        once = threading.Lock()
+                        with self.proxy.playing(lose_and_forward):
+                            seen.append(fetch())
+                    find()
+                    self._check()
+                self._recover()
+
+    def _command_fails(self) -> str:
+        run = self.app.command("fetch_dossier", str(BY_COMMAND))
+        if run.status != 1 or WORDS not in run.err or "Traceback" in run.out + run.err:
+            raise NotWhole(f"exit status {run.status}: {run.err[-600:]}")
+        return "exit 1"
+
+    def _post_fails(self) -> str:
+        answer = self.app.post(self.by_rest)
+        if answer.status != 500 or '"code":"server_error"' not in answer.body:
+            raise NotWhole(f"HTTP status {answer.status}: {answer.body[:300]}")
+        return "HTTP 500 server_error"
+
+    def try_lock(self, seconds: float, *, fails: bool) -> None:
+        """Another program writes, for so long; we wait 20 s at most."""
+        with self.ledger.attempt(f"SQLite locked for {seconds} s") as seen:
+            self._move()
+            other = sqlite3.connect(self.folder / "db/db.sqlite3", check_same_thread=False)
+            other.execute("BEGIN IMMEDIATE")
+            timer = threading.Timer(seconds, other.rollback)
+            timer.start()
+            if fails:
+                seen.append(self._command_fails())
+            else:
+                run = self.app.command("fetch_dossier", str(BY_COMMAND))
+                if run.status:
+                    raise NotWhole(f"exit status {run.status}: {run.err[-300:]}")
+                seen.append("exit 0")
+            timer.join()
+            other.close()
+            self._check()
+            self._recover()
+
+    def try_limit(self, size: int) -> None:
+        """No file may grow beyond `size` bytes: what a full disk is to those who are not root."""
+        with self.ledger.attempt("files that cannot grow") as seen:
+            self._move()
+            run = self.app.limited_command(size, "fetch_dossier", str(BY_COMMAND))
+            if run.status not in (0, 1) or "Traceback" in run.out + run.err:
+                raise NotWhole(f"exit status {run.status}: {run.err[-600:]}")
+            seen.append(f"exit {run.status}")
+            self._check()
+            self._recover()
+
+
+def hide(database: Path) -> None:
+    """The files of an SQLite database move away, and nothing can be made in their place."""
+    away = database.with_name("away")
+    away.mkdir(exist_ok=True)
+    for path in database.parent.glob(f"{database.name}*"):
+        path.rename(away / path.name)
+    database.mkdir()
+
+
+def show(database: Path) -> None:
+    database.rmdir()
+    for path in database.with_name("away").iterdir():
+        path.rename(database.with_name(path.name))
+
+
+def fill(filler: Path) -> None:
+    """Take all the room that is left on this disk."""
+    with filler.open("wb", buffering=0) as file:
+        for size in (65_536, 4096, 1):
+            with suppress(OSError):
+                while file.write(bytes(size)):
+                    pass
+
+
+def stop_postgresql() -> None:
+    _pg_ctl("--mode=immediate", "stop")
+
+
+def start_postgresql() -> None:
+    _pg_ctl("--wait", "start")
+
+
+def _pg_ctl(*words: str) -> None:
+    subprocess.run(
+        [*shlex.split(os.environ["PG_CTL"]), *words], check=True, stdout=subprocess.DEVNULL
+    )
