@@ -328,8 +328,12 @@ READERS: tuple[Callable[[], Any], ...] = (
     in_flight,
     rate_limit,
     refresh_ages,
+)
+# What no fetch needs.
+PAGE_READERS: tuple[Callable[[], Any], ...] = (
+    organisation,
+    public_url,
+    client_address,
     journal_kept,
     purge_delays,
 )
-# What no fetch needs.
-PAGE_READERS: tuple[Callable[[], Any], ...] = (organisation, public_url, client_address)
