@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -22,7 +22,7 @@ from dsintegration import journal
 from dsintegration.exceptions import DossierNotFound, DSError
 from dsintegration.locking import lock_platform_for, save_platform
 from dsintegration.models import Author, Demarche, Dossier, Message, Outcome, Platform
-from dsintegration.payloads import DemarchePayload, DossierPayload, MessagePayload
+from dsintegration.payloads import DossierPayload, MessagePayload
 from dsintegration.signals import dossier_changed, message_received
 
 # Columns that bear the same name in the answer.
@@ -166,34 +166,51 @@ def _store_demarches(
     rows = {dossier.demarche.number: dossier.demarche for dossier in dossiers}
     if missing := given.keys() - rows.keys():
         rows |= {row.number: row for row in Demarche.objects.filter(number__in=missing)}
-    others = [rows[n] for n, d in given.items() if n in rows and not _is_named(rows[n], d)]
-    newer = _named_since(others, sent_at)
-    renamed, to_write = set(), []
-    for number, demarche in given.items():
-        row = rows.get(number)
-        if row is None:
-            row = rows[number] = Demarche(number=number)
-        elif _is_named(row, demarche) or row.pk in newer:
-            continue
-        else:
-            renamed.add(number)
-        row.ds_id, row.title, row.fetched_at = demarche.id, demarche.title, sent_at
-        to_write.append(row)
-    _upsert(Demarche, to_write, "number", ("ds_id", "title", "fetched_at"))
+    others = [
+        Demarche(number=number, ds_id=demarche.id, title=demarche.title, fetched_at=sent_at)
+        for number, demarche in given.items()
+        if number not in rows
+        or (rows[number].ds_id, rows[number].title) != (demarche.id, demarche.title)
+    ]
+    written = _write_demarches(others)
+    renamed = written.keys() & rows.keys()
+    for other in others:
+        if other.number in renamed:
+            row = rows[other.number]
+            row.ds_id, row.title, row.fetched_at = other.ds_id, other.title, sent_at
+        elif other.number in written:
+            other.pk = written[other.number]
+            rows[other.number] = other
     return rows, renamed
 
 
-def _is_named(row: Demarche, demarche: DemarchePayload) -> bool:
-    return (row.ds_id, row.title) == (demarche.id, demarche.title)
+# Written by hand for its last condition: a name that a later answer gave, or found to be still so
+# through another of its dossiers, stays.
+UPSERT_DEMARCHES = """
+INSERT INTO dsintegration_demarche (number, ds_id, title, fetched_at, decision_hidden) VALUES {rows}
+ON CONFLICT (number) DO UPDATE
+SET ds_id = excluded.ds_id, title = excluded.title, fetched_at = excluded.fetched_at
+WHERE dsintegration_demarche.fetched_at <= excluded.fetched_at AND NOT EXISTS (
+    SELECT 1 FROM dsintegration_dossier AS dossier
+    WHERE dossier.demarche_id = dsintegration_demarche.id
+    AND dossier.fetched_at > excluded.fetched_at
+)
+RETURNING number, id
+"""
 
 
-def _named_since(rows: Sequence[Demarche], sent_at: datetime) -> set[int]:
-    """The keys of those whose name a later answer gave, or found to be still so."""
-    newer = {row.pk for row in rows if row.fetched_at > sent_at}
-    if rows:
-        dossiers = Dossier.objects.filter(demarche__in=rows, fetched_at__gt=sent_at)
-        newer |= set(dossiers.order_by().values_list("demarche", flat=True).distinct())
-    return newer
+def _write_demarches(rows: Sequence[Demarche]) -> dict[int, int]:
+    """Write those that nothing newer forbids, in one statement; their ids by number."""
+    if not rows:
+        return {}
+    values: list[Any] = []
+    for row in rows:
+        at = connection.ops.adapt_datetimefield_value(row.fetched_at)
+        values += (row.number, row.ds_id, row.title, at, row.decision_hidden)
+    places = ", ".join(["(%s, %s, %s, %s, %s)"] * len(rows))
+    with connection.cursor() as cursor:
+        cursor.execute(UPSERT_DEMARCHES.format(rows=places), values)
+        return dict(cursor.fetchall())
 
 
 def _assign_all(

@@ -766,7 +766,7 @@ class TestCost:
             messages=[message_answer(f"m{rank}", body="autre") for rank in range(1, count + 2)],
             demarche={"id": "Procedure-7", "number": 7, "title": "Nouveau titre"},
         )
-        with django_assert_max_num_queries(9 + 3):
+        with django_assert_max_num_queries(8 + 3):
             assert fetch_dossier(NUMBER).changed
         assert Message.objects.count() == count + 2 if count else 1
 
