@@ -92,6 +92,7 @@ def main() -> None:
             "DS_API_URL": url,
             "DS_SANDBOX": "",
             "DEBUG": "",
+            "LOG_LEVEL": "WARNING",
             "SECRET_KEY": "for the bench only",
         }
         import django

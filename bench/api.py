@@ -121,6 +121,7 @@ def main() -> None:
         "DS_API_TOKEN": "a" * 84,
         "DS_SANDBOX": "",
         "DEBUG": "",
+        "LOG_LEVEL": "WARNING",
         "PYTHONWARNINGS": "ignore:No directory at",  # no static file is asked for
         "SECRET_KEY": "for the bench only",
     }

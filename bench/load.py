@@ -251,6 +251,7 @@ def main() -> None:
             "DS_PUBLIC_URL": f"https://{HOST}",
             "DS_SANDBOX": "",
             "DEBUG": "",
+            "LOG_LEVEL": "WARNING",
             "EMAIL_URL": f"filemail:///{mails}",
             "NUM_PROXIES": "1",
             "SECRET_KEY": "for the load only, and long enough to pass for a real one",

@@ -139,6 +139,7 @@ def main() -> None:
             "DS_API_URL": f"{origin}/api/v2/graphql",
             "DS_SANDBOX": "",
             "DEBUG": "",
+            "LOG_LEVEL": "WARNING",
             "SECRET_KEY": "for the bench only",
         }
         import django
