@@ -311,7 +311,7 @@ def test_at_once(steps, order: random.Random):
 
 @pytest.fixture
 def proxy(sandbox, tmp_path, monkeypatch):
-    proxy = Proxy(int(sandbox.url.split(":")[2].split("/")[0]), tmp_path)
+    proxy = Proxy(sandbox.url, tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(proxy.authorities))
     yield proxy
     proxy.close()

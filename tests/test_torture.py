@@ -17,9 +17,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(scope="session")
 def running_proxy(running, tmp_path_factory):
-    proxy = Proxy(
-        int(running.url.split(":")[2].split("/")[0]), tmp_path_factory.mktemp("proxy"), pace=0.05
-    )
+    proxy = Proxy(running.url, tmp_path_factory.mktemp("proxy"), pace=0.05)
     yield proxy
     proxy.close()
 

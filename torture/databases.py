@@ -16,7 +16,7 @@ from dsintegration.sandbox import Sandbox
 from torture.kills import dossier_at
 from torture.ledger import Ledger
 from torture.processes import Processes
-from torture.proxy import Exchange, Proxy, forward
+from torture.proxy import Act, Exchange, Proxy, forward
 from torture.whole import NotWhole, check_silent, check_stored, private_words, said, stored
 
 BY_COMMAND, BY_REST = 28_720_001, 28_720_101
@@ -47,7 +47,9 @@ class Databases:
         self.try_lock(25, fails=True)
         for size in SIZES:
             self.try_limit(size)
-        if os.path.ismount(home):
+        if not os.path.ismount(home):
+            print("The disk is not filled: it takes root to make a small one.")
+        else:
             filler = home / "filler"
             self.try_losing("disk full", partial(fill, filler), filler.unlink, during=True)
 
@@ -90,13 +92,6 @@ class Databases:
         during: bool = False,
     ) -> None:
         """Without it from the start, or from the moment when the platform is asked."""
-        once = threading.Lock()
-
-        def lose_and_forward(exchange: Exchange) -> None:
-            if once.acquire(blocking=False):
-                lose()
-            forward(exchange)
-
         for when in ("before", "during") if during else ("before",):
             with self.ledger.attempt(f"{name} ({when})") as seen:
                 self._move()
@@ -104,12 +99,12 @@ class Databases:
                     connection.close()
                     if when == "before":
                         lose()
-                        seen.append(fetch())
-                    else:
-                        once = threading.Lock()
-                        with self.proxy.playing(lose_and_forward):
+                    act = forward if when == "before" else losing(lose)
+                    try:
+                        with self.proxy.playing(act):
                             seen.append(fetch())
-                    find()
+                    finally:
+                        find()
                     self._check()
                 self._recover()
 
@@ -155,6 +150,18 @@ class Databases:
             seen.append(f"exit {run.status}")
             self._check()
             self._recover()
+
+
+def losing(lose: Callable[[], object]) -> Act:
+    """The answer as it is; the database is lost before the first one comes."""
+    first = threading.Lock()
+
+    def act(exchange: Exchange) -> None:
+        if first.acquire(blocking=False):
+            lose()
+        forward(exchange)
+
+    return act
 
 
 def hide(database: Path) -> None:

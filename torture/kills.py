@@ -27,6 +27,7 @@ from torture.proxy import Proxy
 from torture.whole import OURS, NotWhole, check_stored, said, stored
 
 COMMAND = range(28_700_001, 28_700_013)
+CELERY = range(28_730_001, 28_730_013)
 # A fetch by REST that was killed is waited for, a quarter of a minute, by those of the same number.
 WEB = range(28_710_001, 28_710_161)
 STATES = ("en_construction", "en_instruction", "accepte", "refuse")
@@ -207,8 +208,8 @@ class CeleryKills(Kills):
                 is_whole = rank >= children
                 name = "kill -9 of a Celery worker" if is_whole else "kill -9 of its children"
                 with self.ledger.attempt(name):
-                    check = self.move(COMMAND)
-                    for number in COMMAND:
+                    check = self.move(CELERY)
+                    for number in CELERY:
                         tasks.hand_over(tasks.fetch_dossier, number)
                     self.wait_for_a_moment(0.5)
                     if is_whole:
@@ -223,7 +224,7 @@ class CeleryKills(Kills):
     def wait_for_recovery(self) -> None:
         """The lost tasks are given out again; those of a lost worker after some ten seconds."""
         ends_at = time.monotonic() + 60
-        while stored(COMMAND) != self.wanted:
+        while stored(CELERY) != self.wanted:
             if time.monotonic() > ends_at:
                 raise NotWhole("a task was lost, or is never done")
             time.sleep(0.05)

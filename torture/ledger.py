@@ -18,7 +18,6 @@ class Row:
 @dataclass
 class Ledger:
     rows: dict[str, Row] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
 
     @contextmanager
     def attempt(self, name: str) -> Iterator[list[str]]:
@@ -29,11 +28,13 @@ class Ledger:
         try:
             yield seen
         except NotWhole as err:
-            self.faults.append(f"{name}: {err}")
             print(f"NOT SURVIVED  {name}: {err}", flush=True)
         else:
             row.survived += 1
             row.seen.update(seen)
+
+    def has_survived(self) -> bool:
+        return all(row.survived == row.tried for row in self.rows.values())
 
     def table(self) -> str:
         width = max(map(len, self.rows))

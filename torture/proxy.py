@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import trustme
 
@@ -35,7 +36,7 @@ class Exchange:
 
     def ask(self) -> bytes:
         """The body that the sandbox answers with."""
-        with socket.create_connection(("127.0.0.1", self.proxy.sandbox_port)) as sandbox:
+        with socket.create_connection(self.proxy.sandbox) as sandbox:
             sandbox.sendall(self.request)
             return read_http(sandbox).partition(b"\r\n\r\n")[2]
 
@@ -94,8 +95,9 @@ class Elsewhere:
 class Proxy:
     """Listens at `url`. `pace`: the seconds between two bytes of an answer that drips."""
 
-    def __init__(self, sandbox_port: int, folder: Path, *, pace: float = 1) -> None:
-        self.sandbox_port, self.pace = sandbox_port, pace
+    def __init__(self, sandbox_url: str, folder: Path, *, pace: float = 1) -> None:
+        sandbox = urlsplit(sandbox_url)
+        self.sandbox, self.pace = (sandbox.hostname, sandbox.port), pace
         self.elsewhere = Elsewhere()
         self.authorities = folder / "authority.pem"
         authority = trustme.CA()
