@@ -5,12 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.formats import date_format
 
 from dsintegration.admin.mirror import CappedPaginator, MirrorAdmin
-from dsintegration.models import JournalEntry, JournalEntryQuerySet
+from dsintegration.models import JournalEntry, JournalEntryQuerySet, Outcome
 from dsintegration.numbers import InvalidNumber, parse_number
 
 OFFERED = {"interface__exact", "action__exact", "periode"}
@@ -59,6 +59,11 @@ class JournalEntryAdmin(MirrorAdmin):
     )
     actions = None
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(request, {"title": "Journal"} | (extra_context or {}))
+
     @admin.display(description="moment", ordering="at")
     def moment(self, entry: JournalEntry) -> str:
         return date_format(timezone.localtime(entry.at), "j F Y H:i:s")
@@ -71,6 +76,8 @@ class JournalEntryAdmin(MirrorAdmin):
     def dossiers(self, entry: JournalEntry) -> str:
         if entry.dossier_number is not None:
             return f"n° {entry.dossier_number}"
+        if entry.outcome == Outcome.FORGOTTEN:
+            return "–"
         return f"{entry.count} dossier{'s' if entry.count > 1 else ''}"
 
     @admin.display(description="issue")

@@ -121,7 +121,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "entrée du journal",
-                "verbose_name_plural": "journal",
+                "verbose_name_plural": "entrées du journal",
                 "default_permissions": ("view",),
                 "indexes": [
                     models.Index(fields=["at", "id"], name="journal_at"),
