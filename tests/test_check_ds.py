@@ -379,6 +379,7 @@ def relay(one: socket.socket, other: socket.socket) -> None:
     back.join()
 
 
+@pytest.mark.usefixtures("no_collection")
 class TestAnswer:
     @pytest.mark.parametrize(
         ("location", "words"),
@@ -511,6 +512,7 @@ class TestClock:
         assert (report.status, report.ok["clock"]) == (0, None)
 
 
+@pytest.mark.usefixtures("no_collection")
 class TestSchema:
     def test_gone(self, sandbox):
         sandbox.introspection = schema(

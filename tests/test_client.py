@@ -285,6 +285,7 @@ ANSWERS = {
 }
 
 
+@pytest.mark.usefixtures("no_collection")
 class TestAnswers:
     @pytest.mark.parametrize("name", ANSWERS)
     def test_failure(self, sandbox, logs, name):
