@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.test import Client
 
-from dsintegration.models import Dossier
+from dsintegration.models import Dossier, Message
 from dsintegration.representation import dossier_as_json
 from tests.factories import DossierFactory, MessageFactory
 
@@ -59,8 +59,31 @@ class TestDossier:
     def test_statements(self, api, dossier, messages, django_assert_num_queries, personal):
         client = api(can_read_personal_data=personal)
         client.get(DETAIL)
-        with django_assert_num_queries((3 if personal else 2) + 1):  # the journal
+        with django_assert_num_queries((4 if personal else 2) + 1):  # the journal
             client.get(DETAIL)
+
+    @pytest.mark.parametrize("personal", [True, False])
+    def test_an_answer_is_of_one_version(self, api, dossier, messages, personal):
+        """Another request stores a newer answer between the two halves of our reading."""
+        written = []
+
+        def store_before_messages_are_read(execute, sql, *rest):
+            if sql.startswith("SELECT") and "dsintegration_message" in sql and not written:
+                written.append(Message.objects.filter(pk=messages[0].pk).update(body="Le neuf"))
+                Dossier.objects.update(version=8, state="accepte")
+            return execute(sql, *rest)
+
+        client = api(can_read_personal_data=personal)
+        with connection.execute_wrapper(store_before_messages_are_read):
+            response = client.get(DETAIL)
+        body = response.json()
+        if personal:
+            assert written
+            assert (body["version"], body["state"]) == (8, "accepte")
+            assert body["messages"][0]["body"] == "Le neuf"
+            assert response["ETag"] == 'W/"8p"'
+        else:
+            assert not written
 
     @pytest.mark.parametrize("number", ["0", "1", "2147483648", "9" * 30, "012346"])
     def test_not_here(self, api, dossier, number):
