@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -51,7 +51,9 @@ class Databases:
             print("The disk is not filled: it takes root to make a small one.")
         else:
             filler = home / "filler"
-            self.try_losing("disk full", partial(fill, filler), filler.unlink, during=True)
+            self.try_losing(
+                "disk full", partial(fill, filler, database), filler.unlink, during=True
+            )
 
     def _move(self) -> None:
         """Both dossiers change; a known one and one that is new."""
@@ -179,8 +181,10 @@ def show(database: Path) -> None:
         path.rename(database.with_name(path.name))
 
 
-def fill(filler: Path) -> None:
-    """Take all the room that is left on this disk."""
+def fill(filler: Path, database: Path) -> None:
+    """Take all the room that is left on this disk, and what SQLite's log keeps for itself."""
+    with closing(sqlite3.connect(database)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with filler.open("wb", buffering=0) as file:
         for size in (65_536, 4096, 1):
             with suppress(OSError):
