@@ -251,7 +251,7 @@ def main() -> None:
             "DS_PUBLIC_URL": f"https://{HOST}",
             "DS_SANDBOX": "",
             "DEBUG": "",
-            "LOG_LEVEL": "WARNING",
+            "LOG_LEVEL": "ERROR",
             "EMAIL_URL": f"filemail:///{mails}",
             "NUM_PROXIES": "1",
             "SECRET_KEY": "for the load only, and long enough to pass for a real one",
