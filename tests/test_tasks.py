@@ -10,6 +10,7 @@ import threading
 import time
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from celery.exceptions import Retry
@@ -291,6 +292,20 @@ class TestOverRedis:
         for process in started:
             kill(process)
 
+    @pytest.fixture
+    def silent(self, platform, monkeypatch):
+        """The platform answers nothing, until `ended`; `asked` once it was asked."""
+        whole, state = platform.answer, SimpleNamespace(asked=threading.Event())
+        state.ended = threading.Event()
+
+        def answer(request):
+            state.asked.set()
+            return whole(request) if state.ended.wait(60) else Reply(503)
+
+        monkeypatch.setattr(platform, "answer", answer)
+        yield state
+        state.ended.set()
+
     def test_a_task_is_done(self, platform, start_worker, redis, tmp_path):
         start_worker()
         assert tasks.hand_over(tasks.fetch_dossier, NUMBER)
@@ -298,67 +313,41 @@ class TestOverRedis:
         wait_until(lambda: not redis.exists("unacked"))
 
     def test_the_task_of_a_killed_worker_is_done_by_the_next_one(
-        self, platform, start_worker, redis, monkeypatch
+        self, platform, silent, start_worker, redis
     ):
         """Killed between the question and the answer: nothing half done, nothing lost."""
-        asked, whole = threading.Event(), platform.answer
-
-        def never(request):
-            asked.set()
-            time.sleep(3)
-            return Reply(503)
-
-        monkeypatch.setattr(platform, "answer", never)
         first = start_worker()
         assert tasks.hand_over(tasks.fetch_dossier, NUMBER)
-        assert asked.wait(60)
+        assert silent.asked.wait(60)
         kill(first)
         assert redis.exists("unacked")
         assert not Dossier.objects.exists()
-        monkeypatch.setattr(platform, "answer", whole)
+        silent.ended.set()
         start_worker("second.log")
         wait_until(Dossier.objects.exists)
         wait_until(lambda: not redis.exists("unacked"))
         assert Message.objects.count() == 1
 
     def test_a_killed_child_is_replaced_and_its_task_done(
-        self, platform, start_worker, redis, monkeypatch
+        self, platform, silent, start_worker, redis
     ):
-        asked, whole = threading.Event(), platform.answer
-
-        def never(request):
-            asked.set()
-            time.sleep(3)
-            return Reply(503)
-
-        monkeypatch.setattr(platform, "answer", never)
         worker = start_worker()
         assert tasks.hand_over(tasks.fetch_dossier, NUMBER)
-        assert asked.wait(60)
-        monkeypatch.setattr(platform, "answer", whole)
+        assert silent.asked.wait(60)
+        silent.ended.set()
         [child] = children(worker.pid)
         os.kill(child, signal.SIGKILL)
         wait_until(Dossier.objects.exists)
         wait_until(lambda: not redis.exists("unacked"))
 
-    def test_a_refresh_that_was_killed_leaves_no_lock(
-        self, platform, start_worker, redis, monkeypatch
-    ):
+    def test_a_refresh_that_was_killed_leaves_no_lock(self, platform, silent, start_worker, redis):
         then = timezone.now() - timedelta(hours=2)
         DossierFactory(number=NUMBER, fetched_at=then, checked_at=then)
-        asked, whole = threading.Event(), platform.answer
-
-        def never(request):
-            asked.set()
-            time.sleep(3)
-            return Reply(503)
-
-        monkeypatch.setattr(platform, "answer", never)
         first = start_worker()
         assert tasks.hand_over(tasks.refresh_dossiers)
-        assert asked.wait(60)
+        assert silent.asked.wait(60)
         kill(first)
-        monkeypatch.setattr(platform, "answer", whole)
+        silent.ended.set()
         start_worker("second.log")
         wait_until(lambda: Dossier.objects.get().fetched_at > then)
         wait_until(lambda: not redis.exists("unacked"))
