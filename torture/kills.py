@@ -203,7 +203,7 @@ class CeleryKills(Kills):
 
         with Redis.from_url(broker) as redis:
             redis.flushall()
-            worker = self.start_worker()
+            self.worker = self.start_worker()
             for rank in range(children + wholes):
                 is_whole = rank >= children
                 name = "kill -9 of a Celery worker" if is_whole else "kill -9 of its children"
@@ -213,13 +213,13 @@ class CeleryKills(Kills):
                         tasks.hand_over(tasks.fetch_dossier, number)
                     self.wait_for_a_moment(0.5)
                     if is_whole:
-                        kill_group(worker)
-                        worker = self.start_worker()
+                        kill_group(self.worker)
+                        self.worker = self.start_worker()
                     else:
-                        kill_children(worker)
+                        kill_children(self.worker)
                     check()
                     seen.append(self.recover(redis))
-            kill_group(worker)
+            kill_group(self.worker)
 
     def recover(self, redis: Any) -> str:
         """The lost tasks are given out again; those of a lost worker after some ten seconds.
@@ -231,6 +231,9 @@ class CeleryKills(Kills):
         while stored(CELERY) != self.wanted:
             if time.monotonic() > ends_at:
                 raise NotWhole("a task is never done")
+            if self.worker.poll() is not None:
+                # As systemd would: one whose children are killed as they start ends itself.
+                self.worker = self.start_worker()
             idle = 0 if redis.exists("celery", "unacked") else idle + 1
             if idle == 100:  # nothing is left to be done, for five seconds
                 run_again("fetch_dossier", *map(str, CELERY))
