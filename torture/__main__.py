@@ -3,11 +3,12 @@
 import argparse
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +57,8 @@ def try_kills(
     ledger, app: Processes, proxy: Proxy, sandbox: Sandbox, seed: int, broker: str
 ) -> None:
     """The command and the task queue, and beside them the web."""
+    from django.db import connections
+
     from torture.kills import COMMAND, PRIVATE, CeleryKills, CommandKills, WebKills
     from torture.whole import check_silent
 
@@ -77,9 +80,15 @@ def try_kills(
         kills.kill(WEBS, whole=True)
         kills.fetch_all()
 
+    def run(work: Callable[[], None]) -> None:
+        try:
+            work()
+        finally:
+            connections.close_all()
+
     with ThreadPoolExecutor(2) as pool:
-        for work in [pool.submit(background), pool.submit(web)]:
-            work.result()
+        for _ in pool.map(run, (background, web)):
+            pass
     with ledger.attempt("logs of all that was killed"):
         check_silent(app.logs(), PRIVATE)
 
@@ -151,6 +160,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=1, help="times that each fault is tried")
     parser.add_argument("--only", action="append", choices=STEPS, default=[])
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and end what was started
     with tempfile.TemporaryDirectory() as name, small_disk(Path(name) / "db"):
         return 0 if try_all(Path(name), options.seed, options.rounds, options.only) else 1
 

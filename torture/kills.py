@@ -204,22 +204,24 @@ class CeleryKills(Kills):
         with Redis.from_url(broker) as redis:
             redis.flushall()
             self.worker = self.start_worker()
-            for rank in range(children + wholes):
-                is_whole = rank >= children
-                name = "kill -9 of a Celery worker" if is_whole else "kill -9 of its children"
-                with self.ledger.attempt(name) as seen:
-                    check = self.move(CELERY)
-                    for number in CELERY:
-                        tasks.hand_over(tasks.fetch_dossier, number)
-                    self.wait_for_a_moment(0.5)
-                    if is_whole:
-                        kill_group(self.worker)
-                        self.worker = self.start_worker()
-                    else:
-                        kill_children(self.worker)
-                    check()
-                    seen.append(self.recover(redis))
-            kill_group(self.worker)
+            try:
+                for rank in range(children + wholes):
+                    is_whole = rank >= children
+                    name = "kill -9 of a Celery worker" if is_whole else "kill -9 of its children"
+                    with self.ledger.attempt(name) as seen:
+                        check = self.move(CELERY)
+                        for number in CELERY:
+                            tasks.hand_over(tasks.fetch_dossier, number)
+                        self.wait_for_a_moment(0.5)
+                        if is_whole:
+                            kill_group(self.worker)
+                            self.worker = self.start_worker()
+                        else:
+                            kill_children(self.worker)
+                        check()
+                        seen.append(self.recover(redis))
+            finally:
+                kill_group(self.worker)
 
     def recover(self, redis: Any) -> str:
         """The lost tasks are given out again; those of a lost worker after some ten seconds.
