@@ -95,6 +95,8 @@ def test_doors(sandbox, page, audit):
 
 def test_keyboard_alone(agent, page):
     page.goto("/admin/dsintegration/dossier/fetch/")
+    # The browser gives the focus a moment after the page: what was typed before it went nowhere.
+    page.wait_for_function("document.activeElement.name === 'numbers'")
     page.keyboard.type("12345")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
