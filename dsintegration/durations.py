@@ -4,6 +4,8 @@ import re
 from datetime import timedelta
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "j": "days"}
+# Some centuries more, and what is that old was before the first year of the calendar.
+LONGEST = timedelta(days=36_500)
 
 
 def parse_duration(text: str) -> timedelta:
@@ -11,7 +13,10 @@ def parse_duration(text: str) -> timedelta:
     match = re.fullmatch(r"([0-9]{1,6})([smhdj])", text.strip().lower())
     if match is None:
         raise ValueError("écrivez une durée comme 45s, 30m, 1h ou 2d")
-    return timedelta(**{UNITS[match[2]]: int(match[1])})
+    duration = timedelta(**{UNITS[match[2]]: int(match[1])})
+    if duration > LONGEST:
+        raise ValueError("une durée va jusqu'à 100 ans (36500d)")
+    return duration
 
 
 def in_words(duration: timedelta) -> str:

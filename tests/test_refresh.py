@@ -335,6 +335,11 @@ class TestSelection:
         with pytest.raises(ValueError, match="durée"):
             parse_duration(text)
 
+    @pytest.mark.parametrize("text", ["36501d", "999999j"])
+    def test_none_leads_out_of_the_calendar(self, text):
+        with pytest.raises(ValueError, match="100 ans"):
+            parse_duration(text)
+
 
 class TestTrouble:
     def test_each_failure_is_counted_and_the_status_is_true(self, sandbox, tracked):
