@@ -179,5 +179,5 @@ def http_moment(text: str | None) -> float | None:
     """The seconds since 1970 of an HTTP date."""
     try:
         return parsedate_to_datetime(text).timestamp() if text else None
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter: a year or an hour beyond any integer
         return None

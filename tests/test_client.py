@@ -426,6 +426,7 @@ class TestRetries:
             ({"Retry-After": "²"}, None),
             ({"RateLimit-Reset": "²"}, None),
             ({"Retry-After": "9" * 400}, None),
+            ({"Retry-After": f"Tue, 24 Nov {'9' * 20} 10:00:09 GMT"}, None),
             ({"RateLimit-Reset": "soon"}, None),
             ({}, None),
         ],
