@@ -430,6 +430,21 @@ class TestLimits:
         limit.give_back()
         assert [limit.take(), limit.take()] == [True, False]
 
+    def test_a_time_that_ends_while_one_is_given_back_is_no_fault(self, monkeypatch):
+        limit = limits.Limit("any", 1, 60)
+        limit.take()
+        whole = limits.cache.get
+
+        def get_and_end(*args):
+            found = whole(*args)
+            limits.cache.clear()
+            return found
+
+        monkeypatch.setattr(limits.cache, "get", get_and_end)
+        limit.give_back()
+        monkeypatch.undo()
+        assert [limit.take(), limit.take()] == [True, False]
+
     def test_mails_of_a_dossier(self, ask, platform):
         for _ in range(limits.MAILS_OF_DOSSIER.count + 2):
             ask()

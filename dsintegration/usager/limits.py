@@ -5,6 +5,7 @@ attempts by somebody else silence nobody. What is counted stands there under a d
 """
 
 import ipaddress
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.core.cache import cache
@@ -41,7 +42,8 @@ class Limit:
     def give_back(self, key: object = "") -> None:
         """Take back one that did not happen in the end."""
         if cache.get(self._name(key), 0) > 0:
-            cache.decr(self._name(key))
+            with suppress(ValueError):  # the time was over between the two
+                cache.decr(self._name(key))
 
     def _name(self, key: object) -> str:
         return f"dsintegration.usager.{self.name}.{digest('limit', str(key))}"
