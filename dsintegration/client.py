@@ -21,8 +21,9 @@ from dsintegration import __version__, conf
 from dsintegration.exceptions import DSError, DSInvalidResponse, DSUnavailable, Reason
 from dsintegration.pace import count_request, wait_for_turn
 from dsintegration.queries import GET_CHANGES, GET_DOSSIER, Document, get_dossiers
+from dsintegration.sockets import deadline, seconds_left
 from dsintegration.translation import answer_failure, failures_by_alias, network_failure
-from dsintegration.transport import BoundedTransport, deadline, seconds_left
+from dsintegration.transport import BoundedTransport
 
 # gql writes whole answers, which name people, at DEBUG.
 logging.getLogger("gql.transport.requests").setLevel(logging.WARNING)

@@ -29,7 +29,7 @@ from dsintegration.exceptions import (
 )
 from dsintegration.queries import GET_DOSSIER
 from dsintegration.sandbox import TOKEN, Reply
-from dsintegration.transport import deadline, seconds_left
+from dsintegration.sockets import deadline, seconds_left
 from tests.factories import dossier_answer
 from tests.tcp import OK, TCPServer, read_request
 

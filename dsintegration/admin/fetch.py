@@ -22,7 +22,7 @@ from dsintegration.exceptions import DSError, DSUnavailable
 from dsintegration.models import Dossier
 from dsintegration.numbers import InvalidNumber, parse_number
 from dsintegration.services import FetchResult, fetch_dossiers
-from dsintegration.transport import deadline, seconds_left
+from dsintegration.sockets import deadline, seconds_left
 
 MAX_NUMBERS = 500
 # A fetch that would have less time than that is left for the next page.
