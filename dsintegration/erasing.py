@@ -1,4 +1,4 @@
-"""How dossiers leave the mirror: beside storing.py, the only other place that writes it.
+"""How dossiers leave the mirror: beside storing.py and noting.py, the one place that writes it.
 
 What remains is the number, for copies that others made (PurgedDossier), and for the journal.
 """

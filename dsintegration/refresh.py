@@ -23,9 +23,9 @@ from dsintegration.exceptions import DossierNotFound, DSAccessDenied, DSError, D
 from dsintegration.locking import recognise
 from dsintegration.metering import Meter, log_fetch
 from dsintegration.models import OPEN_STATES, Action, Demarche, Dossier, Outcome, Platform
+from dsintegration.noting import store_checks
 from dsintegration.payloads import parse_changes
 from dsintegration.services import fetch_dossiers
-from dsintegration.storing import store_checks
 
 # Of the clocks of two machines, and of a change that was being written when its list was made.
 OVERLAP = timedelta(minutes=5)

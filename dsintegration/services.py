@@ -15,8 +15,9 @@ from dsintegration.client import Client, get_client
 from dsintegration.exceptions import DSError
 from dsintegration.locking import recognise
 from dsintegration.metering import Meter, log_fetch
+from dsintegration.noting import store_failures
 from dsintegration.payloads import DossierPayload, parse_dossier
-from dsintegration.storing import FetchResult, store, store_failures
+from dsintegration.storing import FetchResult, store
 
 __all__ = ["AnswerNotWanted", "FetchResult", "Outcome", "fetch_dossier", "fetch_dossiers"]
 

@@ -1,4 +1,4 @@
-"""How answers become rows: the only place that writes the mirror.
+"""How answers become rows.
 
 Answers may arrive in any order, several at once. What a row holds comes from the newest answer:
 `date_derniere_modification` first, then the moment when the request was sent. Whether the platform
@@ -13,17 +13,26 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db import transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from dsintegration import journal
-from dsintegration.exceptions import DossierNotFound, DSError
-from dsintegration.locking import lock_platform_for, save_platform
-from dsintegration.models import Author, Demarche, Dossier, Message, Outcome, Platform
+from dsintegration.locking import lock_platform_for
+from dsintegration.models import Author, Demarche, Dossier, Message, Outcome
 from dsintegration.payloads import DossierPayload, MessagePayload
-from dsintegration.signals import dossier_changed, message_received
+from dsintegration.writing import (
+    MESSAGE,
+    Change,
+    announce,
+    forget_failure,
+    read_demarches,
+    touch,
+    write_demarches,
+    write_dossiers,
+    write_messages,
+    write_platform,
+)
 
 # Columns that bear the same name in the answer.
 COPIED = (
@@ -35,13 +44,6 @@ COPIED = (
     "date_traitement",
     "date_expiration",
     "date_suppression_par_usager",
-)
-MESSAGE = ("email", "body", "created_at", "discarded_at", "absent_since")
-# All that an upsert brings up to date.
-DOSSIER = tuple(
-    field.attname
-    for field in Dossier._meta.concrete_fields
-    if field.attname not in {"id", "number"}
 )
 
 
@@ -81,7 +83,7 @@ def store(
         stored_messages = _stored_messages(known.values())
 
         results: dict[int, FetchResult] = {}
-        changes: list[_Change] = []
+        changes: list[Change] = []
         to_write: list[Dossier] = []
         unmoved: list[Dossier] = []
         messages: list[Message] = []
@@ -103,7 +105,7 @@ def store(
                     loud.append("messages")
                 if demarche.number in renamed:
                     loud.append("demarche")
-                changes.append(_Change(dossier, created, frozenset(loud), conversation.received))
+                changes.append(Change(dossier, created, frozenset(loud), conversation.received))
             (to_write if changed or quiet else unmoved).append(dossier)
             messages += conversation.to_write
             results[payload.number] = FetchResult(dossier, created=created, changed=changed)
@@ -113,10 +115,10 @@ def store(
             others.exclude(number__in=results).update(
                 version=platform.version, changed_at=timezone.now()
             )
-        _store_platform(platform, instance, sent_at, changed=bool(changes))
-        _write_dossiers(to_write)
-        _touch(unmoved, sent_at)
-        _write_messages(messages)
+        write_platform(platform, instance, sent_at, changed=bool(changes))
+        write_dossiers(to_write)
+        touch(unmoved, sent_at)
+        write_messages(messages)
         outcomes = [
             results.get(payload.number)
             or FetchResult(known[payload.number], created=False, changed=False)
@@ -129,26 +131,8 @@ def store(
                 if result.changed or not by.unattended
             )
         )
-        transaction.on_commit(partial(_announce, changes))
+        transaction.on_commit(partial(announce, changes))
     return outcomes
-
-
-@dataclass(frozen=True)
-class _Change:
-    dossier: Dossier
-    created: bool
-    fields: frozenset[str]
-    received: list[Message]
-
-
-def _announce(changes: list[_Change]) -> None:
-    """Tell the SI, now that it is stored."""
-    for change in changes:
-        dossier_changed.send_robust(
-            Dossier, dossier=change.dossier, created=change.created, fields=change.fields
-        )
-        for message in change.received:
-            message_received.send_robust(Message, message=message)
 
 
 def _is_older(payload: DossierPayload, dossier: Dossier | None, sent_at: datetime) -> bool:
@@ -165,16 +149,14 @@ def _store_demarches(
     given = {payload.demarche.number: payload.demarche for payload in payloads}
     rows = {dossier.demarche.number: dossier.demarche for dossier in dossiers}
     if missing := [number for number in given if number not in rows]:
-        places = ", ".join(["%s"] * len(missing))
-        found = Demarche.objects.raw(SELECT_DEMARCHES.format(numbers=places), missing)
-        rows |= {row.number: row for row in found}
+        rows |= {row.number: row for row in read_demarches(missing)}
     others = [
         Demarche(number=number, ds_id=demarche.id, title=demarche.title, fetched_at=sent_at)
         for number, demarche in given.items()
         if number not in rows
         or (rows[number].ds_id, rows[number].title) != (demarche.id, demarche.title)
     ]
-    written = _write_demarches(others)
+    written = write_demarches(others)
     renamed = written.keys() & rows.keys()
     for other in others:
         if other.number in renamed:
@@ -184,37 +166,6 @@ def _store_demarches(
             other.pk = written[other.number]
             rows[other.number] = other
     return rows, renamed
-
-
-# By hand: the ORM takes twice as long, for each new dossier.
-SELECT_DEMARCHES = "SELECT * FROM dsintegration_demarche WHERE number IN ({numbers})"
-# Written by hand for its last condition: a name that a later answer gave, or found to be still so
-# through another of its dossiers, stays.
-UPSERT_DEMARCHES = """
-INSERT INTO dsintegration_demarche (number, ds_id, title, fetched_at, decision_hidden) VALUES {rows}
-ON CONFLICT (number) DO UPDATE
-SET ds_id = excluded.ds_id, title = excluded.title, fetched_at = excluded.fetched_at
-WHERE dsintegration_demarche.fetched_at <= excluded.fetched_at AND NOT EXISTS (
-    SELECT 1 FROM dsintegration_dossier AS dossier
-    WHERE dossier.demarche_id = dsintegration_demarche.id
-    AND dossier.fetched_at > excluded.fetched_at
-)
-RETURNING number, id
-"""
-
-
-def _write_demarches(rows: Sequence[Demarche]) -> dict[int, int]:
-    """Write those that nothing newer forbids, in one statement; their ids by number."""
-    if not rows:
-        return {}
-    values: list[Any] = []
-    for row in rows:
-        at = connection.ops.adapt_datetimefield_value(row.fetched_at)
-        values += (row.number, row.ds_id, row.title, at, row.decision_hidden)
-    places = ", ".join(["(%s, %s, %s, %s, %s)"] * len(rows))
-    with connection.cursor() as cursor:
-        cursor.execute(UPSERT_DEMARCHES.format(rows=places), values)
-        return dict(cursor.fetchall())
 
 
 def _assign_all(
@@ -242,7 +193,7 @@ def _assign_all(
     loud, quiet = _assign(dossier, shown), _assign(dossier, others)
     dossier.demarche = demarche  # equal by its key, perhaps not by its title
     dossier.fetched_at = sent_at
-    forgotten = _forget_failure(dossier, sent_at)
+    forgotten = forget_failure(dossier, sent_at)
     return loud, bool(quiet) or forgotten
 
 
@@ -326,155 +277,3 @@ def _summary(messages: list[list[Any]], usager_email: str) -> dict[str, Any]:
         "last_message_author": Author.of(last_email, usager_email).value if readable else "",
         "usager_spoke_last": last_person is Author.USAGER,
     }
-
-
-def _upsert(model: Any, rows: Sequence[Any], key: str, columns: Sequence[str]) -> None:
-    """One statement, however many rows: new ones inserted, known ones brought up to date."""
-    for row in rows:
-        row.pk = None  # conflicts are found by `key` alone; the database gives the pk back
-    if rows:
-        model.objects.bulk_create(
-            rows, update_conflicts=True, unique_fields=[key], update_fields=columns
-        )
-
-
-def _write_dossiers(dossiers: list[Dossier]) -> None:
-    _upsert(Dossier, dossiers, "number", DOSSIER)
-
-
-def _write_messages(messages: list[Message]) -> None:
-    # A message that went from one dossier of the batch to another comes twice: where it is wins.
-    where_it_is = sorted(messages, key=lambda message: message.absent_since is None)
-    distinct = {message.ds_id: message for message in where_it_is}
-    _upsert(Message, list(distinct.values()), "ds_id", ("dossier_id", *MESSAGE))
-
-
-def _touch(dossiers: list[Dossier], sent_at: datetime) -> None:
-    """Move the moments of those in which nothing else moved. By hand, as each fetch does it."""
-    at = connection.ops.adapt_datetimefield_value(sent_at)
-    for columns, is_checked in ((("fetched_at", "checked_at"), True), (("fetched_at",), False)):
-        pks = [d.pk for d in dossiers if (d.checked_at == sent_at) is is_checked]
-        if pks:
-            moments = ", ".join(f"{column} = %s" for column in columns)
-            places = ", ".join(["%s"] * len(pks))
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    f"UPDATE dsintegration_dossier SET {moments} WHERE id IN ({places})",  # noqa: S608
-                    [*(at for _ in columns), *pks],
-                )
-
-
-def _store_platform(platform: Platform, instance: str, sent_at: datetime, *, changed: bool) -> None:
-    """What an answer tells of the platform itself: which one it is, and that it answers."""
-    forgotten = _forget_failure(platform, sent_at)
-    if changed or forgotten:
-        platform.instance = instance
-        save_platform(platform)
-
-
-def _forget_failure(row: Dossier | Platform, sent_at: datetime) -> bool:
-    """Clear a failure that this answer came after; whether there was one."""
-    if row.last_error_at is None or row.last_error_at > sent_at:
-        return False
-    row.last_error_code = row.last_error_reason = ""
-    row.last_error_at = None
-    return True
-
-
-def store_checks(
-    unmoved: QuerySet[Dossier],
-    gone: set[int],
-    erased: set[int],
-    instance: str,
-    at: datetime,
-    by: journal.Actor,
-) -> tuple[int, int]:
-    """Note what the lists of a démarche say, as of `at`: the dossiers `unmoved` are as they were,
-    `gone` are absent, `erased` of them for good. How many each of the first two were.
-    """
-    with transaction.atomic(durable=True):
-        platform = lock_platform_for(instance)
-        checked = unmoved.filter(checked_at__lt=at).update(checked_at=at)
-        numbers = list(Dossier.objects.filter(number__in=gone).values_list("number", flat=True))
-        newly = _mark_absent(platform, numbers, instance, at)
-        Dossier.objects.filter(number__in=erased, erased_at=None).update(erased_at=at)
-        journal.write(*(by.fetched(number, Outcome.NOT_FOUND) for number in newly))
-    return checked, len(numbers)
-
-
-def store_failures(
-    failures: Sequence[DSError], instance: str, sent_at: datetime, by: journal.Actor
-) -> None:
-    """Note failed tries where they belong: on their dossiers, or on the platform; and all of them
-    in the journal.
-    """
-    absent: list[int] = []
-    kinds: dict[tuple[str, str], list[int]] = defaultdict(list)
-    elsewhere: DSError | None = None
-    for err in failures:
-        if isinstance(err, DossierNotFound):
-            absent.append(err.dossier_number or 0)
-        elif err.concerns_dossier:
-            kinds[err.code, err.reason].append(err.dossier_number or 0)
-        else:
-            elsewhere = err
-    not_noted_since = Q(last_error_at=None) | Q(last_error_at__lte=sent_at)
-    with transaction.atomic(durable=True):
-        # As every writer: what is noted must not fall between another's look and its writing.
-        platform = lock_platform_for(instance)
-        newly = _mark_absent(platform, absent, instance, sent_at) if absent else []
-        _note_failures(kinds, elsewhere, not_noted_since, sent_at)
-        if absent or kinds:
-            # The platform answered, and the token is good.
-            Platform.objects.filter(pk=Platform.SINGLETON, last_error_at__lte=sent_at).update(
-                last_error_code="", last_error_reason="", last_error_at=None
-            )
-        journal.write(
-            *(by.failed(err) for err in failures if not by.unattended or _is_news(err, newly))
-        )
-
-
-def _is_news(err: DSError, newly_absent: Sequence[int]) -> bool:
-    """Whether a refresh that nobody waits for learnt this of the dossier itself, just now."""
-    if isinstance(err, DossierNotFound):
-        return err.dossier_number in newly_absent
-    return err.concerns_dossier
-
-
-def _note_failures(
-    kinds: dict[tuple[str, str], list[int]],
-    elsewhere: DSError | None,
-    not_noted_since: Q,
-    sent_at: datetime,
-) -> None:
-    for (code, reason), numbers in kinds.items():
-        dossiers = Dossier.objects.filter(not_noted_since, checked_at__lte=sent_at)
-        dossiers.filter(number__in=numbers).update(
-            last_error_code=code, last_error_reason=reason, last_error_at=sent_at
-        )
-    if elsewhere and not Dossier.objects.filter(fetched_at__gt=sent_at).exists():
-        Platform.objects.filter(not_noted_since, pk=Platform.SINGLETON).update(
-            last_error_code=elsewhere.code,
-            last_error_reason=elsewhere.reason,
-            last_error_at=sent_at,
-        )
-
-
-def _mark_absent(
-    platform: Platform, numbers: Sequence[int], instance: str, sent_at: datetime
-) -> list[int]:
-    """The numbers of those that were not so before. `platform` is locked."""
-    dossiers = list(Dossier.objects.filter(number__in=numbers, checked_at__lte=sent_at))
-    changes = []
-    for dossier in dossiers:
-        dossier.checked_at = sent_at
-        _forget_failure(dossier, sent_at)
-        if dossier.absent_since is None:
-            platform.version += 1
-            dossier.absent_since = sent_at
-            dossier.version, dossier.changed_at = platform.version, timezone.now()
-            changes.append(_Change(dossier, False, frozenset({"absent_since"}), []))
-    _store_platform(platform, instance, sent_at, changed=bool(changes))
-    _write_dossiers(dossiers)
-    transaction.on_commit(partial(_announce, changes))
-    return [change.dossier.number for change in changes]

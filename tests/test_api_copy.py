@@ -147,7 +147,7 @@ def test_with_writers_running(copy, sandbox, make_client):
 def test_a_transaction_that_commits_late(sandbox, make_client, api, monkeypatch):
     """Nobody who began after it gets a version, let alone commits one, before it does."""
     holding, release = threading.Event(), threading.Event()
-    write_messages = storing._write_messages
+    write_messages = storing.write_messages
 
     def hold(messages):
         if messages and messages[0].dossier.number == 101:
@@ -155,7 +155,7 @@ def test_a_transaction_that_commits_late(sandbox, make_client, api, monkeypatch)
             release.wait(10)
         write_messages(messages)
 
-    monkeypatch.setattr(storing, "_write_messages", hold)
+    monkeypatch.setattr(storing, "write_messages", hold)
 
     def fetch(number):
         client = make_client(sandbox.url)

@@ -187,7 +187,7 @@ class TestFetch:
         def fail(*_):
             raise OperationalError("disk is full")
 
-        monkeypatch.setattr(storing, "_write_messages", fail)
+        monkeypatch.setattr(storing, "write_messages", fail)
         with pytest.raises(OperationalError):
             fetch_dossier(NUMBER)
         assert entries() == []

@@ -691,7 +691,7 @@ class TestFailures:
         def stop(messages):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(storing, "_write_messages", stop)
+        monkeypatch.setattr(storing, "write_messages", stop)
         with pytest.raises(KeyboardInterrupt):
             fetch_dossier(NUMBER)
         assert not Dossier.objects.exists()

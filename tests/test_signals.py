@@ -76,7 +76,7 @@ def test_what_is_not_stored_is_not_told(sandbox, told, monkeypatch):
     def stop(messages):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(storing, "_write_messages", stop)
+    monkeypatch.setattr(storing, "write_messages", stop)
     with pytest.raises(KeyboardInterrupt):
         fetch_dossier(12345)
     assert told == ([], [])

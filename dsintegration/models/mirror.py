@@ -1,7 +1,7 @@
 """The mirror: démarches, dossiers and messages as the platform last gave them.
 
-Only dsintegration/storing.py writes there. Columns of the platform bear its own words in
-snake_case; English names are ours.
+Only storing.py, noting.py and erasing.py write there, under one lock (locking.py). Columns of the
+platform bear its own words in snake_case; English names are ours.
 """
 
 from datetime import datetime

@@ -1,0 +1,129 @@
+"""The statements that write the mirror, for those who hold its lock (locking.py).
+
+Each is one, however many rows. What it changed is announced after the commit.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from dsintegration.locking import save_platform
+from dsintegration.models import Demarche, Dossier, Message, Platform
+from dsintegration.signals import dossier_changed, message_received
+
+MESSAGE = ("email", "body", "created_at", "discarded_at", "absent_since")
+# All that an upsert brings up to date.
+DOSSIER = tuple(
+    field.attname
+    for field in Dossier._meta.concrete_fields
+    if field.attname not in {"id", "number"}
+)
+
+# By hand: the ORM takes twice as long, for each new dossier.
+SELECT_DEMARCHES = "SELECT * FROM dsintegration_demarche WHERE number IN ({numbers})"
+# Written by hand for its last condition: a name that a later answer gave, or found to be still so
+# through another of its dossiers, stays.
+UPSERT_DEMARCHES = """
+INSERT INTO dsintegration_demarche (number, ds_id, title, fetched_at, decision_hidden) VALUES {rows}
+ON CONFLICT (number) DO UPDATE
+SET ds_id = excluded.ds_id, title = excluded.title, fetched_at = excluded.fetched_at
+WHERE dsintegration_demarche.fetched_at <= excluded.fetched_at AND NOT EXISTS (
+    SELECT 1 FROM dsintegration_dossier AS dossier
+    WHERE dossier.demarche_id = dsintegration_demarche.id
+    AND dossier.fetched_at > excluded.fetched_at
+)
+RETURNING number, id
+"""
+
+
+@dataclass(frozen=True)
+class Change:
+    dossier: Dossier
+    created: bool
+    fields: frozenset[str]
+    received: list[Message]
+
+
+def announce(changes: list[Change]) -> None:
+    """Tell the SI, now that it is stored."""
+    for change in changes:
+        dossier_changed.send_robust(
+            Dossier, dossier=change.dossier, created=change.created, fields=change.fields
+        )
+        for message in change.received:
+            message_received.send_robust(Message, message=message)
+
+
+def read_demarches(numbers: Sequence[int]) -> Iterable[Demarche]:
+    places = ", ".join(["%s"] * len(numbers))
+    return Demarche.objects.raw(SELECT_DEMARCHES.format(numbers=places), numbers)
+
+
+def write_demarches(rows: Sequence[Demarche]) -> dict[int, int]:
+    """Write those that nothing newer forbids, in one statement; their ids by number."""
+    if not rows:
+        return {}
+    values: list[Any] = []
+    for row in rows:
+        at = connection.ops.adapt_datetimefield_value(row.fetched_at)
+        values += (row.number, row.ds_id, row.title, at, row.decision_hidden)
+    places = ", ".join(["(%s, %s, %s, %s, %s)"] * len(rows))
+    with connection.cursor() as cursor:
+        cursor.execute(UPSERT_DEMARCHES.format(rows=places), values)
+        return dict(cursor.fetchall())
+
+
+def _upsert(model: Any, rows: Sequence[Any], key: str, columns: Sequence[str]) -> None:
+    """One statement, however many rows: new ones inserted, known ones brought up to date."""
+    for row in rows:
+        row.pk = None  # conflicts are found by `key` alone; the database gives the pk back
+    if rows:
+        model.objects.bulk_create(
+            rows, update_conflicts=True, unique_fields=[key], update_fields=columns
+        )
+
+
+def write_dossiers(dossiers: list[Dossier]) -> None:
+    _upsert(Dossier, dossiers, "number", DOSSIER)
+
+
+def write_messages(messages: list[Message]) -> None:
+    # A message that went from one dossier of the batch to another comes twice: where it is wins.
+    where_it_is = sorted(messages, key=lambda message: message.absent_since is None)
+    distinct = {message.ds_id: message for message in where_it_is}
+    _upsert(Message, list(distinct.values()), "ds_id", ("dossier_id", *MESSAGE))
+
+
+def touch(dossiers: list[Dossier], sent_at: datetime) -> None:
+    """Move the moments of those in which nothing else moved. By hand, as each fetch does it."""
+    at = connection.ops.adapt_datetimefield_value(sent_at)
+    for columns, is_checked in ((("fetched_at", "checked_at"), True), (("fetched_at",), False)):
+        pks = [d.pk for d in dossiers if (d.checked_at == sent_at) is is_checked]
+        if pks:
+            moments = ", ".join(f"{column} = %s" for column in columns)
+            places = ", ".join(["%s"] * len(pks))
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    f"UPDATE dsintegration_dossier SET {moments} WHERE id IN ({places})",  # noqa: S608
+                    [*(at for _ in columns), *pks],
+                )
+
+
+def write_platform(platform: Platform, instance: str, sent_at: datetime, *, changed: bool) -> None:
+    """What an answer tells of the platform itself: which one it is, and that it answers."""
+    forgotten = forget_failure(platform, sent_at)
+    if changed or forgotten:
+        platform.instance = instance
+        save_platform(platform)
+
+
+def forget_failure(row: Dossier | Platform, sent_at: datetime) -> bool:
+    """Clear a failure that this answer came after; whether there was one."""
+    if row.last_error_at is None or row.last_error_at > sent_at:
+        return False
+    row.last_error_code = row.last_error_reason = ""
+    row.last_error_at = None
+    return True
