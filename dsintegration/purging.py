@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Case, Q, QuerySet, Value, When
 from django.utils import timezone
 
@@ -71,12 +72,19 @@ def purge(
     OngoingFetch.objects.filter(ended_at__lt=now - FETCHES_KEPT).delete()
     _purge_dossiers(due, tally, by, must_stop)
     while not must_stop():
-        forgotten = JournalEntry.objects.forget_before(forgotten_before, at_most=ENTRIES)
+        forgotten = _forget(forgotten_before, by)
         tally.entries += forgotten
         if forgotten < ENTRIES:
             break
-    if tally.entries:
-        journal.write(by.entry(Action.PURGE, Outcome.FORGOTTEN, count=tally.entries))
+
+
+def _forget(before: datetime, by: journal.Actor) -> int:
+    """Forget some entries of the journal; that they were is written with it."""
+    with transaction.atomic(durable=True):
+        forgotten = JournalEntry.objects.forget_before(before, at_most=ENTRIES)
+        if forgotten:
+            journal.write(by.entry(Action.PURGE, Outcome.FORGOTTEN, count=forgotten))
+    return forgotten
 
 
 def _purge_dossiers(
