@@ -9,7 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 from celery import Task, shared_task
-from kombu.exceptions import OperationalError
+from django.db import InterfaceError, OperationalError
+from kombu.exceptions import OperationalError as BrokerError
 
 from dsintegration import journal, services
 from dsintegration.client import get_client
@@ -26,6 +27,14 @@ logger = logging.getLogger(__name__)
 # Seconds. A task that waits longer than the broker's visibility timeout is given out twice.
 LONGEST_WAIT = 240
 FETCH_TRIES = 6
+# A database that is gone comes back: after 15 s, 30 s… four minutes.
+WITHOUT_DATABASE: dict[str, Any] = {
+    "autoretry_for": (OperationalError, InterfaceError),
+    "retry_backoff": 15,
+    "retry_backoff_max": LONGEST_WAIT,
+    "retry_jitter": False,
+    "max_retries": FETCH_TRIES - 1,
+}
 
 
 @shared_task(name="dsintegration.refresh_dossiers")
@@ -43,6 +52,8 @@ def refresh_dossiers(*, full: bool = False, older_than: float | None = None) -> 
         logger.info("refresh_dossiers: another one is under way")
         return
     logger.info("refresh_dossiers: %s", tally)
+    if tally.stopped_by:
+        logger.error("refresh_dossiers: ended early, %s", tally.stopped_by)
 
 
 @shared_task(name="dsintegration.purge_dossiers")
@@ -53,7 +64,7 @@ def purge_dossiers() -> None:
     logger.info("purge_dossiers: %s", tally)
 
 
-@shared_task(name="dsintegration.fetch_dossier", bind=True, throws=(DSError,))
+@shared_task(name="dsintegration.fetch_dossier", bind=True, throws=(DSError,), **WITHOUT_DATABASE)
 def fetch_dossier(self: Task[Any, Any], number: int) -> None:
     """Fetch one dossier; again later, while the platform is down. Other failures are noted."""
     try:
@@ -66,7 +77,7 @@ def fetch_dossier(self: Task[Any, Any], number: int) -> None:
         ) from err
 
 
-@shared_task(name="dsintegration.answer_usager", bind=True, throws=(TryAgain,))
+@shared_task(name="dsintegration.answer_usager", bind=True, throws=(TryAgain,), **WITHOUT_DATABASE)
 def answer_usager(self: Task[Any, Any], number: int, asker: str, network: str, origin: str) -> None:
     """Answer a request for a link; again later, while the mail server takes nothing."""
     try:
@@ -80,7 +91,7 @@ def hand_over(task: Task[Any, Any], *args: object) -> bool:
     """Put the task into the queue; whether the broker took it."""
     try:
         task.apply_async(args, retry=False)
-    except OperationalError as err:
+    except BrokerError as err:
         logger.error("the broker takes nothing: %s", type(err.__cause__ or err).__name__)  # noqa: TRY400
         return False
     return True

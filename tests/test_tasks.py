@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 from celery.exceptions import Retry
 from django.core import mail
-from django.db import connections
+from django.db import OperationalError, connections
 from django.utils import timezone
 from redis import Redis
 
@@ -92,6 +92,17 @@ class TestFetch:
             run(tasks.fetch_dossier, NUMBER, retries=tasks.FETCH_TRIES - 1)
         assert sent == []
 
+    def test_while_the_database_is_gone_it_is_put_back(self, platform, sent, monkeypatch):
+        def gone(*_, **__):
+            raise OperationalError("connection refused")
+
+        monkeypatch.setattr("dsintegration.services.store", gone)
+        with pytest.raises(Retry):
+            run(tasks.fetch_dossier, NUMBER, retries=1)
+        assert sent[0]["countdown"] == 30
+        with pytest.raises(OperationalError):
+            run(tasks.fetch_dossier, NUMBER, retries=tasks.FETCH_TRIES - 1)
+
     def test_a_dossier_that_is_gone_is_noted_and_done_with(self, sandbox, sent):
         DossierFactory(number=404)
         with pytest.raises(DossierNotFound):
@@ -113,6 +124,14 @@ class TestRefresh:
         DossierFactory(number=NUMBER, fetched_at=then, checked_at=timezone.now())
         tasks.refresh_dossiers(full=True, older_than=12 * 3600)
         assert Dossier.objects.get().fetched_at > then
+
+    def test_a_refused_token_is_an_error_in_the_logs(self, platform, logs, settings):
+        settings.DS_API_TOKEN = "b" * 84
+        then = timezone.now() - timedelta(hours=2)
+        DossierFactory(number=NUMBER, fetched_at=then, checked_at=then)
+        tasks.refresh_dossiers()
+        [line] = [record for record in logs.records if record.levelname == "ERROR"]
+        assert "ended early, upstream_access_denied (token_refused)" in line.getMessage()
 
     def test_one_at_a_time(self, platform, monkeypatch, logs):
         then = timezone.now() - timedelta(hours=2)
