@@ -82,6 +82,7 @@ class TestWords:
         make_key()
         shown = come_in(superuser=True).get(f"/admin/dsintegration/{page}/").content.decode()
         assert not re.search(r'alt="(True|False|None)"', shown)
+        assert ">None<" not in shown
 
     def test_what_a_demarche_hides(self, come_in):
         DossierFactory(demarche__decision_hidden=True)

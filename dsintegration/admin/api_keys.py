@@ -65,6 +65,7 @@ class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     )
     list_filter = ("revoked", "all_demarches", "can_fetch", "can_read_personal_data")
     search_fields = ("name",)
+    search_help_text = "Nom du système"
     ordering = ("name", "created_at")
     # The two columns of filter_horizontal style themselves, which the CSP forbids.
     formfield_overrides = {models.ManyToManyField: {"widget": forms.CheckboxSelectMultiple}}  # noqa: RUF012
