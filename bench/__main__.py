@@ -36,7 +36,7 @@ def bench_service(url: str) -> None:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    from dsintegration.queries import GET_DOSSIER
+    from dsintegration.platform.documents import GET_DOSSIER
     from dsintegration.services import fetch_dossier
 
     session = requests.Session()

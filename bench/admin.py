@@ -47,7 +47,7 @@ def main() -> None:
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
-    from dsintegration.summary import count
+    from dsintegration.mirror.summary import count
 
     settings.DEBUG = False  # its log of statements grows without end
     settings.WHITENOISE_AUTOREFRESH = True

@@ -41,7 +41,7 @@ def one_by_one(origin: str) -> float:
     """As in the platform's published sample: a POST each, on a new connection."""
     import requests
 
-    from dsintegration.queries import GET_DOSSIER
+    from dsintegration.platform.documents import GET_DOSSIER
 
     def ask() -> None:
         for number in range(FIRST, FIRST + SAMPLE):
@@ -101,9 +101,9 @@ def bench_memory() -> None:
             program = (
                 "import django; django.setup()\n"
                 "from django.core.management import call_command\n"
-                "from dsintegration import pace, services\n"
-                "pace.wait_for_turn = lambda: None\n"
-                "import dsintegration.client as client; client.wait_for_turn = lambda: None\n"
+                "from dsintegration import services\n"
+                "from dsintegration.platform import client\n"
+                "client.wait_for_turn = lambda: None\n"
                 "call_command('migrate', verbosity=0)\n"
                 f"for _ in services.fetch_dossiers(range({FIRST}, {FIRST + count})): pass\n"
                 "call_command('refresh_dossiers', '--older-than', '0s', '--full')\n"

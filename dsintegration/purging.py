@@ -16,7 +16,7 @@ from django.db.models import Case, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from dsintegration import conf, journal
-from dsintegration.erasing import erase
+from dsintegration.mirror.erasing import erase
 from dsintegration.models import (
     Action,
     Dossier,

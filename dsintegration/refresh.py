@@ -18,13 +18,13 @@ from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
 from dsintegration import conf, journal
-from dsintegration.client import Client, get_client
 from dsintegration.exceptions import DossierNotFound, DSAccessDenied, DSError, DSUnavailable
-from dsintegration.locking import recognise
-from dsintegration.metering import Meter, log_fetch
+from dsintegration.mirror.absences import store_checks
+from dsintegration.mirror.locking import recognise
 from dsintegration.models import OPEN_STATES, Action, Demarche, Dossier, Outcome, Platform
-from dsintegration.noting import store_checks
 from dsintegration.payloads import parse_changes
+from dsintegration.platform.client import Client, get_client
+from dsintegration.platform.cost import Meter, log_fetch
 from dsintegration.services import fetch_dossiers
 
 # Of the clocks of two machines, and of a change that was being written when its list was made.

@@ -1,4 +1,4 @@
-"""The one way from the platform into the database: fetch, then store (storing.py)."""
+"""The one way from the platform into the database: fetch, then store (mirror/storing.py)."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,14 +10,14 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from dsintegration import conf, journal
-from dsintegration.batches import ask_all
-from dsintegration.client import Client, get_client
 from dsintegration.exceptions import DSError
-from dsintegration.locking import recognise
-from dsintegration.metering import Meter, log_fetch
-from dsintegration.noting import store_failures
+from dsintegration.mirror.absences import store_failures
+from dsintegration.mirror.locking import recognise
+from dsintegration.mirror.storing import FetchResult, store
 from dsintegration.payloads import DossierPayload, parse_dossier
-from dsintegration.storing import FetchResult, store
+from dsintegration.platform.batches import ask_all
+from dsintegration.platform.client import Client, get_client
+from dsintegration.platform.cost import Meter, log_fetch
 
 __all__ = ["AnswerNotWanted", "FetchResult", "Outcome", "fetch_dossier", "fetch_dossiers"]
 

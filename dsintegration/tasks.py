@@ -13,9 +13,9 @@ from django.db import InterfaceError, OperationalError
 from kombu.exceptions import OperationalError as BrokerError
 
 from dsintegration import journal, services
-from dsintegration.client import get_client
 from dsintegration.exceptions import DSError, DSUnavailable
 from dsintegration.models import Interface
+from dsintegration.platform.client import get_client
 from dsintegration.purging import Tally as PurgeTally
 from dsintegration.purging import purge
 from dsintegration.refresh import AlreadyRunning, Tally, due_dossiers, refresh

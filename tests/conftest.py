@@ -9,8 +9,8 @@ from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.test import Client as DjangoClient
 
-from dsintegration.client import Client
 from dsintegration.models import ApiKey
+from dsintegration.platform.client import Client
 from dsintegration.sandbox import TOKEN, Sandbox
 from dsintegration.sandbox.scenarios import DOSSIERS, REPLIES
 from dsintegration.sandbox.server import Reply
@@ -53,7 +53,7 @@ def sandbox(running, settings) -> Sandbox:
 def pauses(monkeypatch) -> list[float]:
     """The seconds that the client would have slept between tries; it does not."""
     taken: list[float] = []
-    monkeypatch.setattr("dsintegration.client.pause", taken.append)
+    monkeypatch.setattr("dsintegration.platform.client.pause", taken.append)
     return taken
 
 

@@ -692,7 +692,7 @@ class TestDashboard:
         DossierFactory()
         with django_assert_max_num_queries(8):
             assert "1 dossier " in text_of(agent.get("/admin/"))
-        cache.delete("dsintegration.summary.2.fresh")
+        cache.delete("dsintegration.mirror.summary.2.fresh")
         assert "2 dossiers" in text_of(agent.get("/admin/"))
 
     def test_not_for_those_who_may_not_read(self, come_in):

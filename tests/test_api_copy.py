@@ -15,7 +15,7 @@ import requests
 from django.core.management import call_command
 from django.db import connection
 
-from dsintegration import storing
+from dsintegration.mirror import storing
 from dsintegration.models import Dossier, Platform, PurgedDossier
 from dsintegration.sandbox import Reply
 from dsintegration.services import fetch_dossier

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from dsintegration import batches
 from dsintegration.exceptions import DSUnavailable, Reason
 from dsintegration.models import Demarche, Dossier, Message, Platform
+from dsintegration.platform import batches
 from dsintegration.representation import dossier_as_json
 from dsintegration.sandbox import Reply
 from dsintegration.services import Outcome, fetch_dossier, fetch_dossiers
@@ -405,7 +405,7 @@ def test_batches_and_single_fetches_at_once(sandbox, many, settings):
             connection.close()
 
     def one_by_one():
-        from dsintegration.client import get_client
+        from dsintegration.platform.client import get_client
 
         client = get_client()
         for number in reversed(numbers):

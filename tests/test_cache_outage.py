@@ -8,10 +8,10 @@ from django.test import Client as Browser
 
 from config import cache as config_cache
 from config import env
-from dsintegration import pace
+from dsintegration.mirror.summary import summary
 from dsintegration.models import UsagerAccess
+from dsintegration.platform import rate_limit
 from dsintegration.services import fetch_dossier
-from dsintegration.summary import summary
 from dsintegration.usager import limits
 from tests.tcp import TCPServer
 
@@ -146,10 +146,10 @@ def test_the_pace_is_counted_here(dead, settings, monkeypatch):
         pauses.append(seconds)
         times[0] += 61
 
-    monkeypatch.setattr(pace, "now", lambda: times[0])
-    monkeypatch.setattr(pace, "pause", pause)
+    monkeypatch.setattr(rate_limit, "now", lambda: times[0])
+    monkeypatch.setattr(rate_limit, "pause", pause)
     for _ in range(3):
-        pace.wait_for_turn()
+        rate_limit.wait_for_turn()
     assert len(pauses) == 1
 
 

@@ -20,11 +20,12 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from graphql import build_schema, introspection_from_schema, parse
 
-from dsintegration import compatibility, queries
-from dsintegration.compatibility import UnreadableSchemaError, compare
+from dsintegration.diagnosis import schemas
+from dsintegration.diagnosis.schemas import UnreadableSchemaError, compare
 from dsintegration.models import Dossier
 from dsintegration.numbers import MAX_NUMBER
-from dsintegration.queries import GET_RIGHT, GET_SCHEMA, Document
+from dsintegration.platform import documents
+from dsintegration.platform.documents import GET_RIGHT, GET_SCHEMA, Document
 from dsintegration.sandbox import TOKEN, Reply
 from dsintegration.sandbox import server as sandbox_server
 from tests.settings import EMPTY
@@ -425,7 +426,7 @@ class TestAnswer:
         assert (len(sandbox.received), pauses) == (1, [])
 
     def test_a_body_without_end(self, settings, monkeypatch):
-        monkeypatch.setattr("dsintegration.transport.MAX_BODY_BYTES", 100_000)
+        monkeypatch.setattr("dsintegration.platform.transport.MAX_BODY_BYTES", 100_000)
 
         def pour(connection):
             read_request(connection)
@@ -552,7 +553,7 @@ class TestSchema:
 
     def test_enum_values_that_a_document_would_use(self, monkeypatch):
         document = Document("{ dossiers(state: [en_construction, refuse]) }")
-        monkeypatch.setattr(compatibility, "DOCUMENTS", [document])
+        monkeypatch.setattr(schemas, "DOCUMENTS", [document])
         sdl = """
             type Query { dossiers(state: [State!]): Int }
             enum State { en_construction @deprecated(reason: "renamed") accepte }
@@ -648,8 +649,8 @@ class TestSchema:
         assert unreadable > 100
 
     def test_all_our_documents_are_compared(self):
-        ours = {value for value in vars(queries).values() if isinstance(value, Document)}
-        assert set(compatibility.DOCUMENTS) == ours - {GET_SCHEMA}
+        ours = {value for value in vars(documents).values() if isinstance(value, Document)}
+        assert set(schemas.DOCUMENTS) == ours - {GET_SCHEMA}
 
     def test_the_platform_takes_documents_that_are_15_levels_deep(self):
         fragments = {

@@ -18,7 +18,6 @@ from django.core.exceptions import ImproperlyConfigured
 from django.views.debug import ExceptionReporter
 
 from dsintegration import __version__
-from dsintegration.client import get_client
 from dsintegration.exceptions import (
     DossierNotFound,
     DSAccessDenied,
@@ -27,9 +26,10 @@ from dsintegration.exceptions import (
     DSUnavailable,
     Reason,
 )
-from dsintegration.queries import GET_DOSSIER
+from dsintegration.platform.client import get_client
+from dsintegration.platform.documents import GET_DOSSIER
+from dsintegration.platform.sockets import deadline, seconds_left
 from dsintegration.sandbox import TOKEN, Reply
-from dsintegration.sockets import deadline, seconds_left
 from tests.factories import dossier_answer
 from tests.tcp import OK, TCPServer, read_request
 
@@ -329,7 +329,7 @@ class TestAnswers:
         assert fail(get_client()).reason == Reason.UNEXPECTED
 
     def test_gzip_bomb_is_refused(self, sandbox, monkeypatch):
-        monkeypatch.setattr("dsintegration.transport.MAX_BODY_BYTES", 100_000)
+        monkeypatch.setattr("dsintegration.platform.transport.MAX_BODY_BYTES", 100_000)
         bomb = gzip.compress(b" " * 10_000_000)
         assert len(bomb) < 100_000
         sandbox.replies[NUMBER] = Reply(body=bomb, headers={"Content-Encoding": "gzip"})
@@ -337,7 +337,7 @@ class TestAnswers:
         assert get_client().get_dossier(12345)["number"] == 12345
 
     def test_endless_body_is_refused(self, make_client, monkeypatch):
-        monkeypatch.setattr("dsintegration.transport.MAX_BODY_BYTES", 100_000)
+        monkeypatch.setattr("dsintegration.platform.transport.MAX_BODY_BYTES", 100_000)
 
         def pour(connection):
             read_request(connection)

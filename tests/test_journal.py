@@ -12,8 +12,9 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from dsintegration import journal, storing
+from dsintegration import journal
 from dsintegration.exceptions import DossierNotFound, DSError
+from dsintegration.mirror import storing
 from dsintegration.models import ApiKey, AppendOnly, Dossier, JournalEntry, Outcome
 from dsintegration.sandbox import Reply
 from dsintegration.services import AnswerNotWanted, fetch_dossier, fetch_dossiers

@@ -10,9 +10,9 @@ from django.db import IntegrityError
 from django.test import Client as Browser
 
 from config import logs as config_logs
-from dsintegration.client import get_client
 from dsintegration.exceptions import DSError
 from dsintegration.models import Dossier
+from dsintegration.platform.client import get_client
 from dsintegration.refresh import Tally, due_dossiers, refresh
 from dsintegration.sandbox import TOKEN
 from dsintegration.sandbox.server import Reply

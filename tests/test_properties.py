@@ -16,9 +16,9 @@ from django.db import connection
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from dsintegration.client import Client
 from dsintegration.exceptions import DossierNotFound, DSUnavailable, Reason
 from dsintegration.models import Demarche, Dossier, Message, Platform
+from dsintegration.platform.client import Client
 from dsintegration.representation import dossier_as_json
 from dsintegration.sandbox import TOKEN
 from dsintegration.services import fetch_dossier, fetch_dossiers

@@ -6,15 +6,16 @@ import pytest
 from gql import GraphQLRequest
 from graphql import GraphQLNamedType, build_schema, is_enum_type, is_object_type, validate
 
-from dsintegration import exceptions, queries
+from dsintegration import exceptions
 from dsintegration.models import Dossier
-from dsintegration.queries import GET_DOSSIER, Document
+from dsintegration.platform import documents
+from dsintegration.platform.documents import GET_DOSSIER, Document
 from dsintegration.sandbox import Reply
 from dsintegration.sandbox import schema as sandbox_schema
 from dsintegration.services import fetch_dossier
 from tests.published import SAMPLES, needs_schema, samples, schema
 
-DOCUMENTS = {name: value for name, value in vars(queries).items() if isinstance(value, Document)}
+DOCUMENTS = {name: value for name, value in vars(documents).items() if isinstance(value, Document)}
 
 
 @needs_schema

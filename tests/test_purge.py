@@ -16,8 +16,9 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from dsintegration import erasing, journal, purging
+from dsintegration import journal, purging
 from dsintegration.durations import in_words
+from dsintegration.mirror import erasing
 from dsintegration.models import (
     Demarche,
     Dossier,

@@ -17,10 +17,11 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 from django.utils import timezone
 
-from dsintegration import pace, refresh
+from dsintegration import refresh
 from dsintegration.durations import parse_duration
 from dsintegration.models import Demarche, Dossier, Message, Platform
-from dsintegration.queries import GET_CHANGES
+from dsintegration.platform import rate_limit
+from dsintegration.platform.documents import GET_CHANGES
 from dsintegration.sandbox import Reply
 from dsintegration.services import fetch_dossier, fetch_dossiers
 from tests.factories import DossierFactory, dossier_answer, message_answer
@@ -434,7 +435,7 @@ class TestAtOnce:
         """While the platform moves: no deadlock, no failure, and the newest answer stays."""
         settings.DS_BATCH_SIZE, settings.DS_IN_FLIGHT = 5, 2
         monkeypatch.setattr(refresh, "WORTH_A_LIST", 10)
-        monkeypatch.setattr("dsintegration.client.wait_for_turn", lambda: None)
+        monkeypatch.setattr("dsintegration.platform.client.wait_for_turn", lambda: None)
         numbers = tracked(40)
         failures, done = [], threading.Event()
 
@@ -489,15 +490,15 @@ class TestPace:
             assert 0 < seconds <= 1
             now[0] += seconds
 
-        monkeypatch.setattr(pace, "now", lambda: now[0])
-        monkeypatch.setattr(pace, "pause", sleep)
+        monkeypatch.setattr(rate_limit, "now", lambda: now[0])
+        monkeypatch.setattr(rate_limit, "pause", sleep)
         return now
 
     def test_bursts_then_waits_for_the_minute(self, clock, settings):
         settings.DS_RATE_LIMIT = 5
         started, turns = clock[0], []
         for _ in range(12):
-            pace.wait_for_turn()
+            rate_limit.wait_for_turn()
             turns.append(clock[0] - started)
         assert turns[4] == 0
         for early, late in zip(turns, turns[5:], strict=False):
@@ -520,15 +521,15 @@ class TestPace:
         settings.DS_RATE_LIMIT = 5
         started = clock[0]
         for _ in range(5):
-            pace.count_request()
-        pace.wait_for_turn()
+            rate_limit.count_request()
+        rate_limit.wait_for_turn()
         assert clock[0] - started >= 60
 
     def test_requests_are_counted(self, sandbox, tracked, clock, settings):
         tracked(60)
         cache.clear()
         Run()
-        assert sum(cache.get_many([pace._key(1_800_000_000)]).values()) == 2
+        assert sum(cache.get_many([rate_limit._key(1_800_000_000)]).values()) == 2
 
 
 def start(sandbox, *words):

@@ -3,7 +3,7 @@
 import html5lib
 import pytest
 
-from dsintegration.rendering import body_as_html
+from dsintegration.bodies import body_as_html
 from tests.factories import DossierFactory, MessageFactory
 
 SYSTEM = "contact@demarche.numerique.gouv.fr"

@@ -11,8 +11,7 @@ from django.db.models import Max
 from django.utils import timezone
 from django.views.debug import ExceptionReporter
 
-from dsintegration import services, storing
-from dsintegration.client import Client
+from dsintegration import services
 from dsintegration.exceptions import (
     DossierNotFound,
     DSAccessDenied,
@@ -20,7 +19,9 @@ from dsintegration.exceptions import (
     DSInvalidResponse,
     DSUnavailable,
 )
+from dsintegration.mirror import storing
 from dsintegration.models import Demarche, Dossier, Message, Platform
+from dsintegration.platform.client import Client
 from dsintegration.representation import dossier_as_json
 from dsintegration.sandbox import TOKEN, Reply, Sandbox
 from dsintegration.services import AnswerNotWanted, fetch_dossier
@@ -451,7 +452,7 @@ class TestRetriedAnswers:
             Dossier.objects.update(date_derniere_modification="2026-03-02T08:15:41Z")
             at(2)
 
-        monkeypatch.setattr("dsintegration.client.pause", meanwhile)
+        monkeypatch.setattr("dsintegration.platform.client.pause", meanwhile)
         fetch_dossier(NUMBER)
         assert (stored().state, stored().absent_since) == ("accepte", None)
         assert stored().fetched_at == at(2)

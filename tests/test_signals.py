@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dsintegration import storing
 from dsintegration.exceptions import DossierNotFound
+from dsintegration.mirror import storing
 from dsintegration.models import Dossier
 from dsintegration.services import fetch_dossier, fetch_dossiers
 from dsintegration.signals import dossier_changed, message_received

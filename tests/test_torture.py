@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 from django.core.management import CommandError, call_command
 
-from dsintegration.sockets import deadline
+from dsintegration.platform.sockets import deadline
 from torture.app import Answer, Run
 from torture.faults import FAULTS, Fault
 from torture.proxy import Proxy

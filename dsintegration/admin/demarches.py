@@ -15,8 +15,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from dsintegration.admin.mirror import MirrorAdmin, in_words
+from dsintegration.mirror.summary import summary
 from dsintegration.models import Demarche, Dossier
-from dsintegration.summary import summary
 
 
 class CountedChangeList(ChangeList):

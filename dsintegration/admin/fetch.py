@@ -17,12 +17,12 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from dsintegration import journal
-from dsintegration.client import WEB_BUDGET, get_client
 from dsintegration.exceptions import DSError, DSUnavailable
 from dsintegration.models import Dossier
 from dsintegration.numbers import InvalidNumber, parse_number
+from dsintegration.platform.client import WEB_BUDGET, get_client
+from dsintegration.platform.sockets import deadline, seconds_left
 from dsintegration.services import FetchResult, fetch_dossiers
-from dsintegration.sockets import deadline, seconds_left
 
 MAX_NUMBERS = 500
 # A fetch that would have less time than that is left for the next page.

@@ -5,10 +5,10 @@ from django.views.decorators.debug import sensitive_variables
 from dsintegration import journal
 from dsintegration.api.errors import DossierIsNotHere
 from dsintegration.api.sharing import Outcome, shared
-from dsintegration.client import get_client
 from dsintegration.exceptions import DossierNotFound, DSError, Reason
 from dsintegration.models import ApiKey, Dossier
 from dsintegration.payloads import DossierPayload
+from dsintegration.platform.client import get_client
 from dsintegration.services import AnswerNotWanted, fetch_dossier
 
 

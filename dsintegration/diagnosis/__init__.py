@@ -20,7 +20,7 @@ from dsintegration.diagnosis.rights import (
 from dsintegration.diagnosis.settings import check_settings, open_client
 from dsintegration.diagnosis.way import check_answer, check_clock, check_connection, check_tls
 from dsintegration.numbers import MAX_NUMBER
-from dsintegration.queries import GET_RIGHT, GET_SCHEMA
+from dsintegration.platform.documents import GET_RIGHT, GET_SCHEMA
 
 __all__ = ["Check", "Finding", "diagnose"]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import requests
 
-from dsintegration.client import Client
 from dsintegration.exceptions import DSError
-from dsintegration.queries import Document
-from dsintegration.trail import Trail, last_trail
+from dsintegration.platform.client import Client
+from dsintegration.platform.documents import Document
+from dsintegration.platform.trace import Trace, last_trace
 
 
 class Check(StrEnum):
@@ -49,7 +49,7 @@ class Exchange:
     response: requests.Response | None
     body: dict[str, Any] | None
     location: str  # where a redirect leads
-    trail: Trail
+    trace: Trace
     started: float  # by our clock, seconds since 1970
     seconds: float  # that it took
 
@@ -69,7 +69,7 @@ def ask(client: Client, document: Document) -> Exchange:
         kept.last_response,
         kept.last_body,
         kept.last_location,
-        last_trail(),
+        last_trace(),
         started,
         seconds,
     )

@@ -5,8 +5,8 @@ import re
 from collections.abc import Collection, Iterable
 
 from dsintegration import conf
-from dsintegration.compatibility import UnreadableSchemaError, compare
 from dsintegration.diagnosis.finding import Check, Exchange, Finding
+from dsintegration.diagnosis.schemas import UnreadableSchemaError, compare
 from dsintegration.exceptions import (
     DossierNotFound,
     DSAccessDenied,
@@ -14,7 +14,7 @@ from dsintegration.exceptions import (
     DSUnavailable,
     Reason,
 )
-from dsintegration.translation import retry_after
+from dsintegration.platform.failures import retry_after
 
 # Many times the platform's own, which is of some 300 kB.
 MOST_BYTES = 8 * 1024 * 1024

@@ -5,8 +5,8 @@ from django.utils import timezone
 
 from dsintegration import conf
 from dsintegration.checks import NOTICE
-from dsintegration.client import Client
 from dsintegration.diagnosis.finding import Check, Finding
+from dsintegration.platform.client import Client
 
 # Seconds for each request, from the name look-up to the last byte.
 BUDGET = 30.0

@@ -6,7 +6,6 @@ import time
 from datetime import UTC, datetime
 from urllib.parse import urljoin, urlsplit
 
-from dsintegration.client import Client
 from dsintegration.conf import origin_of
 from dsintegration.diagnosis.finding import Check, Exchange, Finding
 from dsintegration.exceptions import (
@@ -16,9 +15,10 @@ from dsintegration.exceptions import (
     DSUnavailable,
     Reason,
 )
-from dsintegration.trail import Step
-from dsintegration.translation import http_moment
-from dsintegration.transport import CA_VARIABLES
+from dsintegration.platform.client import Client
+from dsintegration.platform.failures import http_moment
+from dsintegration.platform.trace import Step
+from dsintegration.platform.transport import CA_VARIABLES
 
 MOST_SKEW = 60  # seconds
 
@@ -43,7 +43,7 @@ def check_connection(client: Client, first: Exchange) -> Finding:
     else:
         through, name, hop = "", str(parts.hostname), f"{parts.hostname}, port {port},"
         variables = "DS_API_URL (ou HTTPS_PROXY, s'il faut un proxy)"
-    match first.error and first.trail.step:
+    match first.error and first.trace.step:
         case Step.LOOK_UP:
             fault = (
                 f"le nom {name} est introuvable ; vérifiez {variables} et le DNS de cette machine."
@@ -64,23 +64,23 @@ def check_connection(client: Client, first: Exchange) -> Finding:
 
 
 def check_tls(client: Client, first: Exchange) -> Finding:
-    trail, host = first.trail, urlsplit(client.url).hostname
+    trace, host = first.trace, urlsplit(client.url).hostname
     if client.url.startswith("http:"):
         return Finding(Check.TLS, None, "sans objet : cette machine se parle à elle-même, en http.")
-    if trail.step is Step.HANDSHAKE:
-        if trail.verify_code is not None:
-            fault = _certificate_fault(trail.verify_code, host or "")
+    if trace.step is Step.HANDSHAKE:
+        if trace.verify_code is not None:
+            fault = _certificate_fault(trace.verify_code, host or "")
             return Finding(Check.TLS, False, fault, DSInvalidResponse)
         fault = (
             f"{host} a rompu la négociation, ou ne parle pas TLS ; vérifiez l'adresse et le port "
             "dans DS_API_URL, et qu'aucun pare-feu ne coupe."
         )
         return Finding(Check.TLS, False, fault, DSUnavailable)
-    version = trail.tls_version.replace("TLSv", "TLS ")
+    version = trace.tls_version.replace("TLSv", "TLS ")
     seen = [f"{version}, certificat vérifié"]
-    if trail.certificate_ends is not None:
-        end = datetime.fromtimestamp(trail.certificate_ends, UTC)
-        days = int((trail.certificate_ends - time.time()) // 86400)
+    if trace.certificate_ends is not None:
+        end = datetime.fromtimestamp(trace.certificate_ends, UTC)
+        days = int((trace.certificate_ends - time.time()) // 86400)
         seen.append(f"valable encore {days} jours (jusqu'au {end:%d/%m/%Y})")
     if variable := _authorities_from():
         seen.append(f"autorités lues dans {variable}")

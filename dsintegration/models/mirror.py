@@ -1,6 +1,6 @@
 """The mirror: démarches, dossiers and messages as the platform last gave them.
 
-Only storing.py, noting.py and erasing.py write there, under one lock (locking.py). Columns of the
+Only the wing mirror/ writes there, under one lock (mirror/locking.py). Columns of the
 platform bear its own words in snake_case; English names are ours.
 """
 
@@ -175,7 +175,7 @@ class Dossier(models.Model):
         help_text="Plus personne ne lit le courrier envoyé à son adresse.",
     )
 
-    # What lists show of the conversation (storing.py keeps it in step with the messages).
+    # What lists show of the conversation (mirror/storing.py keeps it in step with the messages).
     messages_count = models.PositiveIntegerField("nombre de messages", default=0)
     last_message_at = models.DateTimeField("dernier message", null=True, blank=True)
     last_message_author = models.CharField(

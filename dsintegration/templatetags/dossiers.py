@@ -14,11 +14,11 @@ from django.utils.text import capfirst
 from django.utils.timesince import timesince
 
 from dsintegration import conf
+from dsintegration.bodies import body_as_html
 from dsintegration.checks import NOTICE
 from dsintegration.exceptions import DSAccessDenied
+from dsintegration.mirror.summary import summary
 from dsintegration.models import Demarche, Dossier, Message, Platform
-from dsintegration.rendering import body_as_html
-from dsintegration.summary import summary
 
 register = template.Library()
 

@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from dsintegration import conf
+from dsintegration.bodies import body_as_html
 from dsintegration.models import Author, Dossier, Message, Platform
-from dsintegration.rendering import body_as_html
 from dsintegration.usager.steps import Step, steps_of
 from dsintegration.usager.words import AUTHORS, what_happens_next
 

@@ -12,10 +12,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from dsintegration import conf, journal
-from dsintegration.client import get_client
 from dsintegration.exceptions import DossierNotFound, DSError
 from dsintegration.models import Action, Dossier, Outcome
 from dsintegration.payloads import DossierPayload
+from dsintegration.platform.client import get_client
 from dsintegration.services import AnswerNotWanted, fetch_dossier
 from dsintegration.usager import background, limits
 from dsintegration.usager.addresses import address_digest, digest, digest_of, normalised

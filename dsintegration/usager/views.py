@@ -11,10 +11,10 @@ from django.urls import reverse
 from django.views.generic import TemplateView, View
 
 from dsintegration import conf, journal
-from dsintegration.client import get_client
 from dsintegration.exceptions import DSError
 from dsintegration.models import Action, Outcome, UsagerAccess
 from dsintegration.numbers import MAX_NUMBER
+from dsintegration.platform.client import get_client
 from dsintegration.services import fetch_dossier
 from dsintegration.usager import limits, sessions
 from dsintegration.usager.colors import stylesheet

@@ -77,7 +77,7 @@ class Command(DossierCommand):
         **_: Any,
     ) -> None:
         from dsintegration import journal
-        from dsintegration.client import get_client
+        from dsintegration.platform.client import get_client
         from dsintegration.refresh import AlreadyRunning, Tally, due_dossiers, refresh
 
         due = due_dossiers(older_than, full=full)

@@ -16,10 +16,10 @@ from typing import Any
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from dsintegration.client import Client
 from dsintegration.exceptions import DSError, DSInvalidResponse, Reason
-from dsintegration.metering import Cost, Meter
 from dsintegration.payloads import DossierPayload, parse_dossier
+from dsintegration.platform.client import Client
+from dsintegration.platform.cost import Cost, Meter
 
 # One dossier of the batch may be at fault, or the batch is too much: half of it may do.
 HALVED = {

@@ -7,7 +7,7 @@ import logging
 import time
 from dataclasses import dataclass
 
-from dsintegration.client import Client
+from dsintegration.platform.client import Client
 
 logger = logging.getLogger("dsintegration.fetch")
 

@@ -17,7 +17,7 @@ class Step(StrEnum):
 
 
 @dataclass
-class Trail:
+class Trace:
     step: Step = Step.LOOK_UP  # the one that is under way, or that failed
     tls_version: str = ""  # as "TLSv1.3"
     certificate_ends: float | None = None  # seconds since 1970
@@ -27,12 +27,12 @@ class Trail:
 _thread = threading.local()
 
 
-def new_trail() -> Trail:
-    trail = _thread.trail = Trail()
-    return trail
+def new_trace() -> Trace:
+    trace = _thread.trace = Trace()
+    return trace
 
 
-def last_trail() -> Trail:
+def last_trace() -> Trace:
     """That of the last connection which this thread opened or tried to open."""
-    trail: Trail = getattr(_thread, "trail", None) or new_trail()
-    return trail
+    trace: Trace = getattr(_thread, "trace", None) or new_trace()
+    return trace

@@ -20,7 +20,7 @@ from graphql import (
 )
 
 from dsintegration.numbers import shown
-from dsintegration.queries import GET_CHANGES, GET_DOSSIER, GET_RIGHT
+from dsintegration.platform.documents import GET_CHANGES, GET_DOSSIER, GET_RIGHT
 
 DOCUMENTS = (GET_DOSSIER, GET_CHANGES, GET_RIGHT)
 

@@ -17,7 +17,7 @@ from dsintegration.models import Dossier, Platform
 
 FRESH_FOR = 5 * 60
 WEEKS = 12
-KEY, TURN = "dsintegration.summary.2", "dsintegration.summary.2.fresh"
+KEY, TURN = "dsintegration.mirror.summary.2", "dsintegration.mirror.summary.2.fresh"
 
 
 @dataclass(frozen=True)

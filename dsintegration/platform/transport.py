@@ -17,7 +17,7 @@ from requests.utils import select_proxy, should_bypass_proxies
 from urllib3.exceptions import LocationParseError
 
 from dsintegration.conf import is_loopback
-from dsintegration.sockets import POOLS, tls_context
+from dsintegration.platform.sockets import POOLS, tls_context
 
 # At WARNING it repeats headers that it cannot read: with a broken server, anything.
 logging.getLogger("urllib3.connection").setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""The platform's GraphQL API: one call and its retries (translation.py says what failures mean)."""
+"""The platform's GraphQL API: one call and its retries (failures.py says what failures mean)."""
 
 import logging
 import random
@@ -19,11 +19,11 @@ from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from dsintegration import __version__, conf
 from dsintegration.exceptions import DSError, DSInvalidResponse, DSUnavailable, Reason
-from dsintegration.pace import count_request, wait_for_turn
-from dsintegration.queries import GET_CHANGES, GET_DOSSIER, Document, get_dossiers
-from dsintegration.sockets import deadline, seconds_left
-from dsintegration.translation import answer_failure, failures_by_alias, network_failure
-from dsintegration.transport import BoundedTransport
+from dsintegration.platform.documents import GET_CHANGES, GET_DOSSIER, Document, get_dossiers
+from dsintegration.platform.failures import answer_failure, failures_by_alias, network_failure
+from dsintegration.platform.rate_limit import count_request, wait_for_turn
+from dsintegration.platform.sockets import deadline, seconds_left
+from dsintegration.platform.transport import BoundedTransport
 
 # gql writes whole answers, which name people, at DEBUG.
 logging.getLogger("gql.transport.requests").setLevel(logging.WARNING)
@@ -54,7 +54,7 @@ class Client:
 
     `timeouts`: seconds for a connection and for each read; `budget`: seconds for a whole call,
     from the name look-up to the last byte of the last retry; `patient`: calls wait until the last
-    minute has room for them (pace.py).
+    minute has room for them (rate_limit.py).
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class Client:
     def ask_once(self, document: Document) -> dict[str, Any]:
         """The `data` of the answer to one try: what a diagnosis sees (diagnosis.py).
 
-        Not counted (pace.py): a diagnosis must work when the cache does not.
+        Not counted (rate_limit.py): a diagnosis must work when the cache does not.
         """
         with deadline(self._budget):
             return self._execute_once(document)

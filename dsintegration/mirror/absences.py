@@ -11,9 +11,15 @@ from django.utils import timezone
 
 from dsintegration import journal
 from dsintegration.exceptions import DossierNotFound, DSError
-from dsintegration.locking import lock_platform_for
+from dsintegration.mirror.locking import lock_platform_for
+from dsintegration.mirror.statements import (
+    Change,
+    announce,
+    forget_failure,
+    write_dossiers,
+    write_platform,
+)
 from dsintegration.models import Dossier, Outcome, Platform
-from dsintegration.writing import Change, announce, forget_failure, write_dossiers, write_platform
 
 
 def store_checks(

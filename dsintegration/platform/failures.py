@@ -22,8 +22,8 @@ from dsintegration.exceptions import (
     DSUnavailable,
     Reason,
 )
-from dsintegration.sockets import seconds_left
-from dsintegration.transport import BodyTooLargeError, BoundedTransport
+from dsintegration.platform.sockets import seconds_left
+from dsintegration.platform.transport import BodyTooLargeError, BoundedTransport
 
 _SECONDS = re.compile(r"[0-9]{1,10}")
 

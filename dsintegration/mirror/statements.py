@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection
 
-from dsintegration.locking import save_platform
+from dsintegration.mirror.locking import save_platform
 from dsintegration.models import Demarche, Dossier, Message, Platform
 from dsintegration.signals import dossier_changed, message_received
 

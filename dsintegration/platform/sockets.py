@@ -19,7 +19,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
 
-from dsintegration.trail import Step, last_trail, new_trail
+from dsintegration.platform.trace import Step, last_trace, new_trace
 
 _thread = threading.local()
 
@@ -111,10 +111,10 @@ def _look_up(host: str, port: int) -> list[Any]:
 
 def _open_socket(host: str, port: int, timeout: float | None, options: Any) -> _PlainSocket:
     """A connection to the first address that accepts one."""
-    trail = new_trail()
+    trace = new_trace()
     failure: OSError = OSError("the name has no address")
     for family, kind, protocol, _, address in _look_up(host, port):
-        trail.step = Step.CONNECTION
+        trace.step = Step.CONNECTION
         sock = _PlainSocket(family, kind, protocol)
         try:
             for option in options or ():
@@ -145,7 +145,7 @@ class _BoundedConnection:
             raise ConnectTimeoutError(self, "the connection took too long") from err
         except OSError as err:
             raise NewConnectionError(self, f"no connection: {err}") from err
-        last_trail().step = self.step_after
+        last_trace().step = self.step_after
         return sock
 
 
@@ -157,21 +157,21 @@ class _TLSConnection(_BoundedConnection, HTTPSConnection):
     step_after = Step.HANDSHAKE
 
     def _tunnel(self) -> None:
-        last_trail().step = Step.TUNNEL
+        last_trace().step = Step.TUNNEL
         super()._tunnel()
-        last_trail().step = Step.HANDSHAKE
+        last_trace().step = Step.HANDSHAKE
 
     def connect(self) -> None:
         try:
             super().connect()
         except ssl.SSLCertVerificationError as err:
-            last_trail().verify_code = err.verify_code
+            last_trace().verify_code = err.verify_code
             raise
-        trail, sock = last_trail(), cast("ssl.SSLSocket", self.sock)
-        trail.step = Step.ANSWER
-        trail.tls_version = sock.version() or ""
+        trace, sock = last_trace(), cast("ssl.SSLSocket", self.sock)
+        trace.step = Step.ANSWER
+        trace.tls_version = sock.version() or ""
         if ends := (sock.getpeercert() or {}).get("notAfter"):
-            trail.certificate_ends = ssl.cert_time_to_seconds(str(ends))
+            trace.certificate_ends = ssl.cert_time_to_seconds(str(ends))
 
 
 class _PlainPool(urllib3.HTTPConnectionPool):

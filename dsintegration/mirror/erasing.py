@@ -1,4 +1,4 @@
-"""How dossiers leave the mirror: beside storing.py and noting.py, the one place that writes it.
+"""How dossiers leave the mirror: beside storing.py and absences.py, the one place that writes it.
 
 What remains is the number, for copies that others made (PurgedDossier), and for the journal.
 """
@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from dsintegration import journal
-from dsintegration.locking import lock_platform, save_platform
+from dsintegration.mirror.locking import lock_platform, save_platform
 from dsintegration.models import Action, Dossier, Outcome, PurgedDossier
 from dsintegration.signals import dossier_purged
 

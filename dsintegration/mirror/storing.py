@@ -18,10 +18,8 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from dsintegration import journal
-from dsintegration.locking import lock_platform_for
-from dsintegration.models import Author, Demarche, Dossier, Message, Outcome
-from dsintegration.payloads import DossierPayload, MessagePayload
-from dsintegration.writing import (
+from dsintegration.mirror.locking import lock_platform_for
+from dsintegration.mirror.statements import (
     MESSAGE,
     Change,
     announce,
@@ -33,6 +31,8 @@ from dsintegration.writing import (
     write_messages,
     write_platform,
 )
+from dsintegration.models import Author, Demarche, Dossier, Message, Outcome
+from dsintegration.payloads import DossierPayload, MessagePayload
 
 # Columns that bear the same name in the answer.
 COPIED = (
