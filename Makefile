@@ -68,17 +68,17 @@ check: $(VENV)/dev  ## format, lint, types, migrations, settings
 	@DJANGO_SETTINGS_MODULE=tests.settings $(RUN) manage.py check
 
 bench: $(VENV)/dev  ## speed, as ratios measured side by side
-	@$(RUN) -m bench
-	@.ci/postgresql $(RUN) -m bench.admin
-	@.ci/postgresql $(RUN) -m bench.api
-	@$(RUN) -m bench.refresh
-	@.ci/postgresql $(RUN) -m bench.refresh
-	@.ci/postgresql .ci/redis $(RUN) -m bench.load
+	@$(RUN) -m tests.bench
+	@.ci/postgresql $(RUN) -m tests.bench.admin
+	@.ci/postgresql $(RUN) -m tests.bench.api
+	@$(RUN) -m tests.bench.refresh
+	@.ci/postgresql $(RUN) -m tests.bench.refresh
+	@.ci/postgresql .ci/redis $(RUN) -m tests.bench.load
 
 torture: $(VENV)/dev  ## every fault and 200 kills, on SQLite and on PostgreSQL (10 minutes)
-	@.ci/redis $(RUN) -m torture
+	@.ci/redis $(RUN) -m tests.torture
 	@$(RUN) -m pytest -q --hypothesis-profile=torture tests/test_properties.py
-	@.ci/postgresql .ci/redis $(RUN) -m torture
+	@.ci/postgresql .ci/redis $(RUN) -m tests.torture
 	@.ci/postgresql $(RUN) -m pytest -q --hypothesis-profile=torture tests/test_properties.py
 
 schema: $(VENV)/dev  ## write docs/openapi.yaml, the copy of the API's schema

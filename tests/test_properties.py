@@ -23,8 +23,8 @@ from dsintegration.representation import dossier_as_json
 from dsintegration.sandbox import TOKEN
 from dsintegration.services import fetch_dossier, fetch_dossiers
 from tests.factories import dossier_answer, message_answer
-from torture.proxy import Exchange, Proxy
-from torture.whole import said, stored
+from tests.torture.proxy import Exchange, Proxy
+from tests.torture.whole import said, stored
 
 URL = "https://platform.example.org/api/v2/graphql"
 # By number, their démarche.

@@ -16,7 +16,7 @@ import requests
 
 from tests.settings import EMPTY
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 LONE = {"SECRET_KEY": "for the tests only", "PATH": os.environ["PATH"]}
 # Set, to nothing: so that no .env file of this folder has a say.
 UNSET = EMPTY

@@ -169,7 +169,7 @@ class TestFormat:
         assert line["exception"]["type"] == "builtins.RuntimeError"
         assert line["exception"]["cause"]["type"] == "django.db.utils.IntegrityError"
         [frame] = line["exception"]["frames"]
-        assert frame.startswith("tests/test_logs.py:")
+        assert frame.startswith("tests/config/test_logs.py:")
         assert frame.endswith(" test_places_of_an_exception_and_no_words")
 
     def test_a_cause_that_was_hidden_on_purpose(self):

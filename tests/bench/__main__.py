@@ -8,18 +8,18 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from bench.clock import compare
-from bench.statements import count_statements
+from tests.bench.clock import compare
+from tests.bench.statements import count_statements
 
 COUNTS = [0, 10, 1000]
 TURNS = 300
 STARTS = 15
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
 def stub() -> Iterator[str]:
-    command = [sys.executable, "-m", "bench.stub", *map(str, COUNTS)]
+    command = [sys.executable, "-m", "tests.bench.stub", *map(str, COUNTS)]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield f"http://127.0.0.1:{process.stdout.readline().strip()}/api/v2/graphql"

@@ -21,8 +21,8 @@ from urllib.parse import urljoin
 
 import requests
 
-from bench.api import free_port, wait_for
-from bench.million import fill
+from tests.bench.api import free_port, wait_for
+from tests.bench.million import fill
 
 SECONDS = float(os.environ.get("LOAD_SECONDS", "120"))
 DOSSIERS = 20_000

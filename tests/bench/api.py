@@ -12,9 +12,9 @@ import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
 
-from bench.clock import compare, seconds
-from bench.million import fill
-from bench.statements import count_statements
+from tests.bench.clock import compare, seconds
+from tests.bench.million import fill
+from tests.bench.statements import count_statements
 
 DOSSIERS = 1_000_000
 TURNS = 150
@@ -142,7 +142,7 @@ def main() -> None:
     # Opening a connection takes as long as a page, and is not ours: it would flatter the ratios.
     settings.DATABASES["default"]["CONN_MAX_AGE"] = None
     settings.SECURE_SSL_REDIRECT = False  # the clients speak plain http
-    settings.ROOT_URLCONF = "bench.bare"
+    settings.ROOT_URLCONF = "tests.bench.bare"
     call_command("migrate", verbosity=0)
     fill(1, DOSSIERS)
     with connection.cursor() as cursor:

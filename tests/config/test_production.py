@@ -14,10 +14,10 @@ import requests
 from django.contrib.auth.models import User
 from django.test import Client
 
+from tests.management.test_process import LONE
 from tests.settings import EMPTY
-from tests.test_process import LONE
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 HTTPS = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1", "Host": "ds.example.org"}
 KEY = "a-key-of-production-0123456789-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
-from torture.app import Answer, Run
+from tests.torture.app import Answer, Run
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 READ_TIMEOUT = 4
 
 
@@ -24,7 +24,7 @@ def environment(folder: Path, **given: str) -> dict[str, str]:
     return dict.fromkeys(re.findall(r"^([A-Z_]+)=", example, re.MULTILINE), "") | {
         "PATH": os.environ["PATH"],
         "DATABASE_URL": os.environ.get("DATABASE_URL") or f"sqlite:///{folder}/db/db.sqlite3",
-        "DJANGO_SETTINGS_MODULE": "torture.settings",
+        "DJANGO_SETTINGS_MODULE": "tests.torture.settings",
         "SECRET_KEY": "only-for-the-trial-by-fault",
         "ALLOWED_HOSTS": "127.0.0.1",
         "API_FETCHES_PER_MINUTE": "100000",
@@ -61,7 +61,7 @@ class Processes:
     # The command line
 
     def command(self, *words: str) -> Run:
-        return self._run([sys.executable, "-m", "torture.peak", *words])
+        return self._run([sys.executable, "-m", "tests.torture.peak", *words])
 
     def limited_command(self, size: int, *words: str) -> Run:
         """One that may not write beyond the first `size` bytes of any file."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from torture.whole import NotWhole
+from tests.torture.whole import NotWhole
 
 
 @dataclass

@@ -14,10 +14,10 @@ from dsintegration.exceptions import (
 from dsintegration.models import Dossier
 from dsintegration.sandbox import Sandbox
 from dsintegration.sandbox.scenarios import DOSSIERS
-from torture.app import Answer, App, Run
-from torture.faults import SOMEBODY, Fault
-from torture.proxy import Proxy
-from torture.whole import NotWhole, check_silent, check_stored, private_words, said, stored
+from tests.torture.app import Answer, App, Run
+from tests.torture.faults import SOMEBODY, Fault
+from tests.torture.proxy import Proxy
+from tests.torture.whole import NotWhole, check_silent, check_stored, private_words, said, stored
 
 # What people see of each kind: exit status, HTTP status (design: the table of errors).
 SEEN: dict[type[DSError], tuple[int, int]] = {

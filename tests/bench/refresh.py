@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.clock import seconds
-from bench.slow import FIRST
-from bench.statements import count_statements
+from tests.bench.clock import seconds
+from tests.bench.slow import FIRST
+from tests.bench.statements import count_statements
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 DOSSIERS = 10_000
 SAMPLE = 1000
 
 
 @contextmanager
 def platform(*options: str) -> Iterator[str]:
-    command = [sys.executable, "-m", "bench.slow", *options]
+    command = [sys.executable, "-m", "tests.bench.slow", *options]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield f"http://127.0.0.1:{process.stdout.readline().strip()}"

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from dsintegration.exceptions import Reason
-from torture.proxy import Act, Exchange, forward
+from tests.torture.proxy import Act, Exchange, forward
 
 Dossier = dict[str, Any]
 Change = Callable[[Dossier], Dossier]

@@ -12,7 +12,7 @@ import threading
 import time
 from urllib.parse import parse_qs, urlsplit
 
-from bench.stub import answer
+from tests.bench.stub import answer
 
 REQUEST, DOSSIER = 0.1, 0.002
 DEMARCHES, MESSAGES = 5, 3

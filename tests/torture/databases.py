@@ -13,11 +13,11 @@ from pathlib import Path
 from django.db import connection
 
 from dsintegration.sandbox import Sandbox
-from torture.kills import dossier_at
-from torture.ledger import Ledger
-from torture.processes import Processes
-from torture.proxy import Act, Exchange, Proxy, forward
-from torture.whole import NotWhole, check_silent, check_stored, private_words, said, stored
+from tests.torture.kills import dossier_at
+from tests.torture.ledger import Ledger
+from tests.torture.processes import Processes
+from tests.torture.proxy import Act, Exchange, Proxy, forward
+from tests.torture.whole import NotWhole, check_silent, check_stored, private_words, said, stored
 
 BY_COMMAND, BY_REST = 28_720_001, 28_720_101
 WORDS = "la base de données ne répond pas"

@@ -96,7 +96,7 @@ def test_a_receiver_that_fails_stops_nothing(sandbox, logs):
 
 
 def test_the_example_of_the_documentation(sandbox, capsys):
-    page = Path(__file__).resolve().parent.parent / "docs" / "signaux.md"
+    page = Path(__file__).resolve().parents[2] / "docs" / "signaux.md"
     scope = {}
     exec(re.search(r"```python\n(.*?)```", page.read_text(), re.DOTALL)[1], scope)
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 from dsintegration.exceptions import Reason
 from dsintegration.sandbox.scenarios import DOSSIERS, FORBIDDEN, REPLIES
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 def read(name: str) -> str:

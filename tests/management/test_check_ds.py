@@ -31,7 +31,7 @@ from dsintegration.sandbox import server as sandbox_server
 from tests.settings import EMPTY
 from tests.tcp import OK, TCPServer, read_request
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 NAMES = ["settings", "connection", "tls", "answer", "token", "clock", "schema", "dossier", "rate"]
 
 

@@ -19,7 +19,7 @@ from dsintegration.models import PurgedDossier
 from dsintegration.representation import dossier_as_json
 from tests.factories import DossierFactory, MessageFactory
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 COPY = PROJECT / "docs" / "openapi.yaml"
 
 

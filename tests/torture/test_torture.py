@@ -7,10 +7,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from dsintegration.platform.sockets import deadline
-from torture.app import Answer, Run
-from torture.faults import FAULTS, Fault
-from torture.proxy import Proxy
-from torture.trial import try_fault
+from tests.torture.app import Answer, Run
+from tests.torture.faults import FAULTS, Fault
+from tests.torture.proxy import Proxy
+from tests.torture.trial import try_fault
 
 pytestmark = pytest.mark.django_db
 

@@ -20,11 +20,11 @@ from typing import Any
 from django.core.management import call_command
 
 from dsintegration.sandbox import TOKEN, Sandbox
-from torture.app import Answer
-from torture.ledger import Ledger
-from torture.processes import Processes
-from torture.proxy import Proxy
-from torture.whole import OURS, NotWhole, check_stored, said, stored
+from tests.torture.app import Answer
+from tests.torture.ledger import Ledger
+from tests.torture.processes import Processes
+from tests.torture.proxy import Proxy
+from tests.torture.whole import OURS, NotWhole, check_stored, said, stored
 
 COMMAND = range(28_700_001, 28_700_013)
 CELERY = range(28_730_001, 28_730_013)

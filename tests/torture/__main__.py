@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dsintegration.sandbox import TOKEN, Sandbox
-from torture.processes import Processes, environment
-from torture.proxy import Proxy
+from tests.torture.processes import Processes, environment
+from tests.torture.proxy import Proxy
 
 STEPS = ("faults", "memory", "kills", "databases")
 # How many times each is killed: 200 in all.
@@ -26,8 +26,8 @@ MOST_MEMORY = 1.5
 
 
 def try_faults(ledger, app: Processes, proxy: Proxy, sandbox: Sandbox, rounds: int) -> None:
-    from torture.faults import FAULTS
-    from torture.trial import try_fault
+    from tests.torture.faults import FAULTS
+    from tests.torture.trial import try_fault
 
     for turn in range(rounds):
         for rank, fault in enumerate(FAULTS):
@@ -37,8 +37,8 @@ def try_faults(ledger, app: Processes, proxy: Proxy, sandbox: Sandbox, rounds: i
 
 def try_memory(ledger, app: Processes, proxy: Proxy) -> None:
     from dsintegration.exceptions import Reason
-    from torture.faults import FAULTS
-    from torture.whole import NotWhole
+    from tests.torture.faults import FAULTS
+    from tests.torture.whole import NotWhole
 
     app.command("fetch_dossier", "12345")
     usual = app.peak()
@@ -59,8 +59,8 @@ def try_kills(
     """The command and the task queue, and beside them the web."""
     from django.db import connections
 
-    from torture.kills import COMMAND, PRIVATE, CeleryKills, CommandKills, WebKills
-    from torture.whole import check_silent
+    from tests.torture.kills import COMMAND, PRIVATE, CeleryKills, CommandKills, WebKills
+    from tests.torture.whole import check_silent
 
     workers = KILLS - COMMANDS - REFRESHES - WEBS - (CHILDREN + WORKERS if broker else 0)
 
@@ -113,8 +113,8 @@ def try_all(folder: Path, seed: int, rounds: int, only: list[str]) -> bool:
     from django.db import connection
 
     from dsintegration.models import ApiKey
-    from torture.databases import Databases
-    from torture.ledger import Ledger
+    from tests.torture.databases import Databases
+    from tests.torture.ledger import Ledger
 
     call_command("migrate", verbosity=0)
     rights = dict.fromkeys(("all_demarches", "can_fetch", "can_read_personal_data"), True)
@@ -155,7 +155,7 @@ def small_disk(path: Path) -> Iterator[None]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m torture", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument("--rounds", type=int, default=1, help="times that each fault is tried")
     parser.add_argument("--only", action="append", choices=STEPS, default=[])

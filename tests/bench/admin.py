@@ -4,9 +4,9 @@ import io
 import os
 import statistics
 
-from bench.clock import seconds
-from bench.million import fill
-from bench.statements import count_statements
+from tests.bench.clock import seconds
+from tests.bench.million import fill
+from tests.bench.statements import count_statements
 
 SIZES = {"small": 1_000, "large": 1_000_000}
 TURNS = 25
