@@ -64,6 +64,7 @@ check: $(VENV)/dev  ## format, lint, types, migrations, settings
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
 	@$(RUN) -m mypy
+	@$(VENV)/bin/lint-imports --no-cache --no-logo
 	@DJANGO_SETTINGS_MODULE=tests.settings $(RUN) manage.py makemigrations --check --dry-run
 	@DJANGO_SETTINGS_MODULE=tests.settings $(RUN) manage.py check
 

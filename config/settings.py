@@ -126,13 +126,11 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
 
-# Tasks of their own machines, only where a broker is given. Each may run twice, and is acknowledged
-# when it is done: that of a killed worker goes to another one.
+# Tasks of their own machines, only where a broker is given (dsintegration/tasks.py).
 if CELERY_BROKER_URL := env.broker("CELERY_BROKER_URL"):
     try:
-        from celery.schedules import crontab
-
         import config.celery  # noqa: F401  # the app that our tasks are bound to
+        from dsintegration.tasks import SCHEDULE
     except ImportError as err:
         raise ImproperlyConfigured(
             "CELERY_BROKER_URL est rempli, et Celery n'est pas installé : installez "
@@ -145,31 +143,10 @@ if CELERY_BROKER_URL := env.broker("CELERY_BROKER_URL"):
         "max_retries": 0,  # a page does not wait for a broker that is down
     }
     CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-    CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
-    CELERY_TASK_IGNORE_RESULT = True
     CELERY_WORKER_PREFETCH_MULTIPLIER = 1
     CELERY_WORKER_HIJACK_ROOT_LOGGER = False
     CELERY_TIMEZONE = "Europe/Paris"
-    # A task that nobody took in time is not worth its place: the next one is on its way.
-    CELERY_BEAT_SCHEDULE = {
-        "refresh": {
-            "task": "dsintegration.refresh_dossiers",
-            "schedule": timedelta(minutes=15),
-            "options": {"expires": 14 * 60},
-        },
-        # Each dossier once a night; what one run leaves, the next one takes up.
-        "full": {
-            "task": "dsintegration.refresh_dossiers",
-            "schedule": crontab(hour="1-5", minute=5),
-            "kwargs": {"full": True, "older_than": 12 * 3600},
-            "options": {"expires": 50 * 60},
-        },
-        "purge": {
-            "task": "dsintegration.purge_dossiers",
-            "schedule": crontab(hour=6, minute=5),
-            "options": {"expires": 12 * 3600},
-        },
-    }
+    CELERY_BEAT_SCHEDULE = SCHEDULE
 
 # EMAIL_HOST and its like; a developer reads the mails in the terminal.
 vars().update(env.email("EMAIL_URL", default="consolemail://" if DEBUG else "smtp://localhost:25"))

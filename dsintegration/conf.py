@@ -160,11 +160,6 @@ def refresh_ages() -> tuple[timedelta, timedelta]:
     return (_age("DS_REFRESH_AFTER", "1h"), _age("DS_REFRESH_FINISHED_AFTER", "1d"))
 
 
-def has_task_queue() -> bool:
-    """Whether Celery's workers do what a request does not wait for (tasks.py)."""
-    return bool(getattr(settings, "CELERY_BROKER_URL", ""))
-
-
 def journal_kept() -> timedelta:
     """The age from which the purge forgets an entry of the journal."""
     return _age("DS_JOURNAL_KEPT", "365d")

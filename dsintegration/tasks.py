@@ -1,7 +1,10 @@
-"""The services as tasks of Celery, where several machines share the work (CELERY_BROKER_URL).
+"""The services as tasks of Celery, where several machines share the work.
 
-Each may run twice, or be cut short and run again: a task is acknowledged when it is done. What
-waits in the queue holds numbers and digests, and no personal data.
+They bear their own options, so that the project's Celery app needs none of ours: acknowledged when
+done, and given to another worker when theirs is lost. Each may so run twice, or be cut short and
+run again. What waits in the queue holds numbers and digests, and no personal data.
+
+Nothing of the app is imported before a task runs: settings may take SCHEDULE from here.
 """
 
 import logging
@@ -9,24 +12,40 @@ from datetime import timedelta
 from typing import Any
 
 from celery import Task, shared_task
+from celery.schedules import crontab
 from django.db import InterfaceError, OperationalError
-from kombu.exceptions import OperationalError as BrokerError
 
-from dsintegration import journal, services
 from dsintegration.exceptions import DSError, DSUnavailable
-from dsintegration.models import Interface
-from dsintegration.platform.client import get_client
-from dsintegration.purging import Tally as PurgeTally
-from dsintegration.purging import purge
-from dsintegration.refresh import AlreadyRunning, Tally, due_dossiers, refresh
 from dsintegration.usager.background import PAUSES, TryAgain
-from dsintegration.usager.requests import answer_request
 
 logger = logging.getLogger(__name__)
+
+# What beat needs: `beat_schedule = SCHEDULE`. A task that nobody took in time is not worth its
+# place: the next one is on its way.
+SCHEDULE: dict[str, dict[str, Any]] = {
+    "dsintegration refresh": {
+        "task": "dsintegration.refresh_dossiers",
+        "schedule": timedelta(minutes=15),
+        "options": {"expires": 14 * 60},
+    },
+    # Each dossier once a night; what one run leaves, the next one takes up.
+    "dsintegration full refresh": {
+        "task": "dsintegration.refresh_dossiers",
+        "schedule": crontab(hour="1-5", minute=5),
+        "kwargs": {"full": True, "older_than": 12 * 3600},
+        "options": {"expires": 50 * 60},
+    },
+    "dsintegration purge": {
+        "task": "dsintegration.purge_dossiers",
+        "schedule": crontab(hour=6, minute=5),
+        "options": {"expires": 12 * 3600},
+    },
+}
 
 # Seconds. A task that waits longer than the broker's visibility timeout is given out twice.
 LONGEST_WAIT = 240
 FETCH_TRIES = 6
+OPTIONS: dict[str, Any] = {"acks_late": True, "reject_on_worker_lost": True, "ignore_result": True}
 # A database that is gone comes back: after 15 s, 30 s… four minutes.
 WITHOUT_DATABASE: dict[str, Any] = {
     "autoretry_for": (OperationalError, InterfaceError),
@@ -37,12 +56,14 @@ WITHOUT_DATABASE: dict[str, Any] = {
 }
 
 
-@shared_task(name="dsintegration.refresh_dossiers")
+@shared_task(name="dsintegration.refresh_dossiers", **OPTIONS)
 def refresh_dossiers(*, full: bool = False, older_than: float | None = None) -> None:
     """Refresh what is due; `older_than`, in seconds, instead of what the settings say.
 
     Ends at once if a refresh is under way, here or elsewhere.
     """
+    from dsintegration.refresh import AlreadyRunning, Tally, due_dossiers, refresh
+
     age = None if older_than is None else timedelta(seconds=older_than)
     tally = Tally()
     try:
@@ -56,17 +77,26 @@ def refresh_dossiers(*, full: bool = False, older_than: float | None = None) -> 
         logger.error("refresh_dossiers: ended early, %s", tally.stopped_by)
 
 
-@shared_task(name="dsintegration.purge_dossiers")
+@shared_task(name="dsintegration.purge_dossiers", **OPTIONS)
 def purge_dossiers() -> None:
     """Erase what is kept no longer."""
-    tally = PurgeTally()
+    from dsintegration import journal
+    from dsintegration.purging import Tally, purge
+
+    tally = Tally()
     purge(tally, by=journal.TASK)
     logger.info("purge_dossiers: %s", tally)
 
 
-@shared_task(name="dsintegration.fetch_dossier", bind=True, throws=(DSError,), **WITHOUT_DATABASE)
+@shared_task(
+    name="dsintegration.fetch_dossier", bind=True, throws=(DSError,), **OPTIONS, **WITHOUT_DATABASE
+)
 def fetch_dossier(self: Task[Any, Any], number: int) -> None:
     """Fetch one dossier; again later, while the platform is down. Other failures are noted."""
+    from dsintegration import journal, services
+    from dsintegration.models import Interface
+    from dsintegration.platform.client import get_client
+
     try:
         by = journal.Actor(Interface.TASK)
         services.fetch_dossier(number, client=get_client(patient=True), by=by)
@@ -77,21 +107,15 @@ def fetch_dossier(self: Task[Any, Any], number: int) -> None:
         ) from err
 
 
-@shared_task(name="dsintegration.answer_usager", bind=True, throws=(TryAgain,), **WITHOUT_DATABASE)
+@shared_task(
+    name="dsintegration.answer_usager", bind=True, throws=(TryAgain,), **OPTIONS, **WITHOUT_DATABASE
+)
 def answer_usager(self: Task[Any, Any], number: int, asker: str, network: str, origin: str) -> None:
     """Answer a request for a link; again later, while the mail server takes nothing."""
+    from dsintegration.usager.requests import answer_request
+
     try:
         answer_request(number, asker, network, origin)
     except TryAgain as err:
         tried = min(self.request.retries, len(PAUSES) - 1)
         raise self.retry(exc=err, countdown=PAUSES[tried], max_retries=len(PAUSES)) from err
-
-
-def hand_over(task: Task[Any, Any], *args: object) -> bool:
-    """Put the task into the queue; whether the broker took it."""
-    try:
-        task.apply_async(args, retry=False)
-    except BrokerError as err:
-        logger.error("the broker takes nothing: %s", type(err.__cause__ or err).__name__)  # noqa: TRY400
-        return False
-    return True

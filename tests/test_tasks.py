@@ -24,7 +24,7 @@ from dsintegration import tasks
 from dsintegration.exceptions import DossierNotFound, DSUnavailable
 from dsintegration.models import Dossier, Message, PurgedDossier, UsagerAccess
 from dsintegration.sandbox import Reply
-from dsintegration.usager.background import PAUSES, TryAgain
+from dsintegration.usager.background import PAUSES, TryAgain, hand_over
 from tests.factories import DossierFactory, dossier_answer, message_answer
 from tests.processes import PROJECT, environment
 from tests.settings import EMPTY
@@ -159,11 +159,10 @@ class TestPurge:
 
 
 @pytest.fixture
-def broker(settings, monkeypatch):
+def broker(monkeypatch):
     """Has this process hand its tasks over to a broker."""
 
     def use(url):
-        settings.CELERY_BROKER_URL = url
         for name in ("broker_url", "broker_write_url", "broker_read_url"):
             monkeypatch.setattr(app.conf, name, url)
         app._after_fork()  # forgets the connections
@@ -174,9 +173,9 @@ def broker(settings, monkeypatch):
 
 class TestUsager:
     @pytest.fixture
-    def asked(self, client, settings, sent):
+    def asked(self, client, broker, sent):
         """What a request for a link gives to the broker."""
-        settings.CELERY_BROKER_URL = DEAD
+        broker(DEAD)
 
         def ask():
             response = client.post("/suivi/", {"number": NUMBER, "email": USAGER})
@@ -327,7 +326,7 @@ class TestOverRedis:
 
     def test_a_task_is_done(self, platform, start_worker, redis, tmp_path):
         start_worker()
-        assert tasks.hand_over(tasks.fetch_dossier, NUMBER)
+        assert hand_over("dsintegration.fetch_dossier", NUMBER)
         wait_until(Dossier.objects.exists)
         wait_until(lambda: not redis.exists("unacked"))
 
@@ -336,7 +335,7 @@ class TestOverRedis:
     ):
         """Killed between the question and the answer: nothing half done, nothing lost."""
         first = start_worker()
-        assert tasks.hand_over(tasks.fetch_dossier, NUMBER)
+        assert hand_over("dsintegration.fetch_dossier", NUMBER)
         assert silent.asked.wait(60)
         kill(first)
         assert redis.exists("unacked")
@@ -351,7 +350,7 @@ class TestOverRedis:
         self, platform, silent, start_worker, redis
     ):
         worker = start_worker()
-        assert tasks.hand_over(tasks.fetch_dossier, NUMBER)
+        assert hand_over("dsintegration.fetch_dossier", NUMBER)
         assert silent.asked.wait(60)
         silent.ended.set()
         [child] = children(worker.pid)
@@ -363,7 +362,7 @@ class TestOverRedis:
         then = timezone.now() - timedelta(hours=2)
         DossierFactory(number=NUMBER, fetched_at=then, checked_at=then)
         first = start_worker()
-        assert tasks.hand_over(tasks.refresh_dossiers)
+        assert hand_over("dsintegration.refresh_dossiers")
         assert silent.asked.wait(60)
         kill(first)
         silent.ended.set()

@@ -1,11 +1,12 @@
-"""What a key may do. What it may see is `visible_to` of the models' QuerySets."""
+"""What a key may do, and see."""
 
 from typing import Any
 
+from django.db.models import QuerySet
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from dsintegration.models import ApiKey
+from dsintegration.models import ApiKey, Dossier, PurgedDossier
 
 
 class HasKey(BasePermission):
@@ -16,3 +17,15 @@ class HasKey(BasePermission):
 class MayFetch(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         return isinstance(request.auth, ApiKey) and request.auth.can_fetch
+
+
+def visible_dossiers(key: ApiKey) -> QuerySet[Dossier]:
+    """Those that exist for the key."""
+    rows = Dossier.objects.all()
+    return rows if key.all_demarches else rows.filter(demarche__in=key.listed)
+
+
+def visible_purged(key: ApiKey) -> QuerySet[PurgedDossier]:
+    """Those that existed for the key."""
+    rows = PurgedDossier.objects.all()
+    return rows if key.all_demarches else rows.filter(demarche_number__in=key.listed.values())

@@ -25,7 +25,7 @@ from dsintegration.api.fetching import fetch_for
 from dsintegration.api.filters import DossierFilters, StrictFilterBackend
 from dsintegration.api.pagination import KeysetPagination
 from dsintegration.api.parameters import check_parameters
-from dsintegration.api.permissions import HasKey, MayFetch
+from dsintegration.api.permissions import HasKey, MayFetch, visible_dossiers, visible_purged
 from dsintegration.api.serializers import (
     DossierItemSerializer,
     DossierSerializer,
@@ -59,12 +59,6 @@ class ApiView(GenericAPIView[Any]):
     def get_exception_handler(self) -> Any:
         return exception_handler
 
-    def get_queryset(self) -> QuerySet[Any]:
-        """What exists for the key."""
-        queryset: Any = super().get_queryset()
-        visible: QuerySet[Any] = queryset.visible_to(self.key)
-        return visible
-
     def get_serializer_context(self) -> dict[str, Any]:
         return {"personal": self.key.can_read_personal_data, "site_url": conf.site_url()}
 
@@ -87,10 +81,12 @@ class ListView(mixins.ListModelMixin, ApiView):
 
 
 class DossierList(ListView):
-    queryset = Dossier.objects.all()
     serializer_class = DossierItemSerializer
     filterset_class = DossierFilters
     columns = COLUMNS
+
+    def get_queryset(self) -> QuerySet[Dossier]:
+        return visible_dossiers(self.key)
 
     @openapi.DOSSIERS
     def get(self, request: Request) -> Response:
@@ -101,9 +97,11 @@ class DossierList(ListView):
 
 
 class PurgedList(ListView):
-    queryset = PurgedDossier.objects.all()
     serializer_class = PurgedDossierSerializer
     columns = PURGED_COLUMNS
+
+    def get_queryset(self) -> QuerySet[PurgedDossier]:
+        return visible_purged(self.key)
 
     @openapi.PURGED
     def get(self, request: Request) -> Response:
@@ -117,7 +115,6 @@ READINGS = 5
 class DossierView(ApiView):
     """One dossier by its number."""
 
-    queryset = Dossier.objects.select_related("demarche")
     serializer_class = DossierSerializer
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -127,10 +124,9 @@ class DossierView(ApiView):
     def find(self, number: int) -> Dossier:
         """The dossier as it is stored, without its messages."""
         try:
-            dossier: Dossier = self.get_queryset().get(number=number)
+            return visible_dossiers(self.key).select_related("demarche").get(number=number)
         except Dossier.DoesNotExist:
             raise DossierIsNotHere from None
-        return dossier
 
     def etag(self, dossier: Dossier) -> str:
         """Weak: fetched_at and checked_at may move without a new version."""

@@ -6,7 +6,6 @@ from dsintegration.models.api import (
     ApiKeyManager,
     OngoingFetch,
     PurgedDossier,
-    PurgedDossierQuerySet,
     end_of,
     in_a_year,
 )
@@ -48,7 +47,6 @@ __all__ = [
     "Outcome",
     "Platform",
     "PurgedDossier",
-    "PurgedDossierQuerySet",
     "UsagerAccess",
     "UsagerAccessQuerySet",
     "end_of",

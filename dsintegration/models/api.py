@@ -15,14 +15,6 @@ from django.views.decorators.debug import sensitive_variables
 from dsintegration.models.mirror import Demarche
 
 
-class PurgedDossierQuerySet(models.QuerySet["PurgedDossier"]):
-    def visible_to(self, key: "ApiKey") -> "PurgedDossierQuerySet":
-        """Those that existed for a key of the REST API."""
-        if key.all_demarches:
-            return self
-        return self.filter(demarche_number__in=key.listed.values())
-
-
 class PurgedDossier(models.Model):
     """What remains of a dossier that was erased here, so that copies erase it too.
 
@@ -35,8 +27,6 @@ class PurgedDossier(models.Model):
         "version", help_text="Prend la suite des versions des dossiers."
     )
     purged_at = models.DateTimeField("effacé le")
-
-    objects = PurgedDossierQuerySet.as_manager()
 
     class Meta:
         verbose_name = "dossier effacé"

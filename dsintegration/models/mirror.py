@@ -5,16 +5,12 @@ platform bear its own words in snake_case; English names are ours.
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models.functions import Lower
 
 from dsintegration import conf
 from dsintegration.exceptions import DSError, stored_error
-
-if TYPE_CHECKING:
-    from dsintegration.models.api import ApiKey
 
 
 class Platform(models.Model):
@@ -114,10 +110,6 @@ class DossierQuerySet(models.QuerySet["Dossier"]):
     def failing(self) -> "DossierQuerySet":
         """Those of which the last try failed: what is shown is older than it could be."""
         return self.filter(last_error_at__isnull=False)
-
-    def visible_to(self, key: "ApiKey") -> "DossierQuerySet":
-        """Those that exist for a key of the REST API."""
-        return self if key.all_demarches else self.filter(demarche__in=key.listed)
 
     def of_usager(self, email: str) -> "DossierQuerySet":
         """Those of an address, whatever its case."""

@@ -1,10 +1,11 @@
-"""Work that a request starts and does not wait for, in a few threads of this process.
+"""Work that a request starts and does not wait for: in Celery's queue, or in a few threads here.
 
-The answer so leaves at the same moment whatever the work finds. What waits here ends with the
-process; where that is too little, Celery has a queue (tasks.py).
+The answer so leaves at the same moment whatever the work finds. What waits in our threads ends
+with the process; where that is too little, the project has a Celery app (tasks.py).
 """
 
 import logging
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -81,6 +82,27 @@ def run_safely(work: Callable[[], object]) -> bool:
 
 
 pool = Pool()
+
+
+def hand_over(task: str, *args: object) -> bool:
+    """Put a task into the queue of the project's Celery app, by its name (tasks.py).
+
+    False if the project has none, or if its broker does not take it now.
+    """
+    # Whoever has a Celery app has imported it by now; nobody else is to pay for that import.
+    if (celery := sys.modules.get("celery")) is None:
+        return False
+    app = celery.current_app
+    if not (app.conf.broker_url or app.conf.task_always_eager):
+        return False
+    from kombu.exceptions import OperationalError
+
+    try:
+        app.signature(task, args).apply_async(retry=False)
+    except OperationalError as err:
+        logger.error("the broker takes nothing: %s", type(err.__cause__ or err).__name__)  # noqa: TRY400
+        return False
+    return True
 
 
 def run_later(work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:

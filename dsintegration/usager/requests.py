@@ -11,7 +11,7 @@ from datetime import timedelta
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from dsintegration import conf, journal
+from dsintegration import journal
 from dsintegration.exceptions import DossierNotFound, DSError
 from dsintegration.models import Action, Dossier, Outcome
 from dsintegration.payloads import DossierPayload
@@ -31,12 +31,8 @@ GOOD_ENOUGH = timedelta(hours=24)
 def answer_later(number: int, email: str, network: str, origin: str) -> None:
     """Have the request answered after the page: by a worker of Celery, or in this process."""
     work = (number, address_digest(number, email), digest("network", network), origin)
-    if conf.has_task_queue():
-        from dsintegration import tasks
-
-        if tasks.hand_over(tasks.answer_usager, *work):
-            return
-    background.run_later(answer_request, *work)
+    if not background.hand_over("dsintegration.answer_usager", *work):
+        background.run_later(answer_request, *work)
 
 
 def answer_request(number: int, asker: str, network: str, origin: str) -> None:

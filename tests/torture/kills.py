@@ -199,7 +199,7 @@ class CeleryKills(Kills):
         """Kill children of a worker, then whole workers, at work on fetches."""
         from redis import Redis
 
-        from dsintegration import tasks
+        from dsintegration.usager.background import hand_over
 
         with Redis.from_url(broker) as redis:
             redis.flushall()
@@ -211,7 +211,7 @@ class CeleryKills(Kills):
                     with self.ledger.attempt(name) as seen:
                         check = self.move(CELERY)
                         for number in CELERY:
-                            tasks.hand_over(tasks.fetch_dossier, number)
+                            hand_over("dsintegration.fetch_dossier", number)
                         self.wait_for_a_moment(0.5)
                         if is_whole:
                             kill_group(self.worker)
