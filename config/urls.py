@@ -11,7 +11,7 @@ admin.site.enable_nav_sidebar = False  # three links are no reason to take the l
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("", RedirectView.as_view(pattern_name="usager:request")),
+    path("", RedirectView.as_view(pattern_name="dsintegration_usager:request")),
     path("", include("dsintegration.urls")),
 ]
 

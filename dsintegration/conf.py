@@ -286,6 +286,11 @@ def _link(name: str) -> str:
     return link
 
 
+def base_template() -> str:
+    """What the usager's pages extend."""
+    return _line("DS_BASE_TEMPLATE") or "dsintegration/layout.html"
+
+
 def public_url() -> str:
     """Our own address as usagers know it, without a slash at the end; "" if none is set."""
     url = _line("DS_PUBLIC_URL")

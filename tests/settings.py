@@ -21,6 +21,7 @@ EMPTY = dict.fromkeys(
         "DS_API_TOKEN_EXPIRES",
         "DS_API_TOKEN_FILE",
         "DS_API_URL",
+        "DS_BASE_TEMPLATE",
         "DS_BATCH_SIZE",
         "DS_IN_FLIGHT",
         "DS_JOURNAL_KEPT",

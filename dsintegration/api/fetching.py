@@ -7,7 +7,7 @@ from dsintegration.api.errors import DossierIsNotHere
 from dsintegration.api.permissions import visible_dossiers
 from dsintegration.api.sharing import Outcome, shared
 from dsintegration.exceptions import DossierNotFound, DSError, Reason
-from dsintegration.models import ApiKey
+from dsintegration.models import ApiKey, Dossier
 from dsintegration.payloads import DossierPayload
 from dsintegration.platform.client import get_client
 from dsintegration.services import AnswerNotWanted, fetch_dossier
@@ -51,7 +51,7 @@ def fetch_for(key: ApiKey, number: int) -> bool:
         journal.write(by.failed(late))
         raise
     if not is_ours:  # whoever made the call has an entry of its own
-        is_here = visible_dossiers(key).filter(number=number).exists()
+        is_here = visible_dossiers(Dossier.objects.all(), key).filter(number=number).exists()
         word = outcome.word(number) if is_here or not outcome.result else "not_found"
         journal.write(by.fetched(number, word))
     if outcome.unwanted is not None:

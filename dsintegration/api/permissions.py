@@ -19,13 +19,11 @@ class MayFetch(BasePermission):
         return isinstance(request.auth, ApiKey) and request.auth.can_fetch
 
 
-def visible_dossiers(key: ApiKey) -> QuerySet[Dossier]:
+def visible_dossiers(rows: QuerySet[Dossier], key: ApiKey) -> QuerySet[Dossier]:
     """Those that exist for the key."""
-    rows = Dossier.objects.all()
     return rows if key.all_demarches else rows.filter(demarche__in=key.listed)
 
 
-def visible_purged(key: ApiKey) -> QuerySet[PurgedDossier]:
+def visible_purged(rows: QuerySet[PurgedDossier], key: ApiKey) -> QuerySet[PurgedDossier]:
     """Those that existed for the key."""
-    rows = PurgedDossier.objects.all()
     return rows if key.all_demarches else rows.filter(demarche_number__in=key.listed.values())

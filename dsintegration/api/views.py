@@ -81,12 +81,13 @@ class ListView(mixins.ListModelMixin, ApiView):
 
 
 class DossierList(ListView):
+    queryset = Dossier.objects.all()
     serializer_class = DossierItemSerializer
     filterset_class = DossierFilters
     columns = COLUMNS
 
     def get_queryset(self) -> QuerySet[Dossier]:
-        return visible_dossiers(self.key)
+        return visible_dossiers(super().get_queryset(), self.key)
 
     @openapi.DOSSIERS
     def get(self, request: Request) -> Response:
@@ -97,11 +98,12 @@ class DossierList(ListView):
 
 
 class PurgedList(ListView):
+    queryset = PurgedDossier.objects.all()
     serializer_class = PurgedDossierSerializer
     columns = PURGED_COLUMNS
 
     def get_queryset(self) -> QuerySet[PurgedDossier]:
-        return visible_purged(self.key)
+        return visible_purged(super().get_queryset(), self.key)
 
     @openapi.PURGED
     def get(self, request: Request) -> Response:
@@ -115,6 +117,7 @@ READINGS = 5
 class DossierView(ApiView):
     """One dossier by its number."""
 
+    queryset = Dossier.objects.select_related("demarche")
     serializer_class = DossierSerializer
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -124,7 +127,7 @@ class DossierView(ApiView):
     def find(self, number: int) -> Dossier:
         """The dossier as it is stored, without its messages."""
         try:
-            return visible_dossiers(self.key).select_related("demarche").get(number=number)
+            return visible_dossiers(self.queryset, self.key).get(number=number)
         except Dossier.DoesNotExist:
             raise DossierIsNotHere from None
 

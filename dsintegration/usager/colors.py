@@ -25,8 +25,8 @@ def stylesheet(organisation: Organisation) -> str:
     """The rules that replace the colours of usager.css."""
     rules = []
     if organisation.color:
-        rules.append(f":root {{ --accent: {organisation.color}; }}")
+        rules.append(f".suivi, .suivi-page {{ --suivi-accent: {organisation.color}; }}")
     if organisation.color_dark:
-        dark = f":root {{ --accent: {organisation.color_dark}; }}"
+        dark = f".suivi-page, .suivi-page .suivi {{ --suivi-accent: {organisation.color_dark}; }}"
         rules.append(f"@media screen and (prefers-color-scheme: dark) {{ {dark} }}")
     return "\n".join(rules)

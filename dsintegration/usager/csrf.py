@@ -8,8 +8,9 @@ leaves alone.
 
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
-from django.shortcuts import render
 from django.utils.decorators import decorator_from_middleware
+
+from dsintegration.usager.layout import render
 
 
 class _CsrfWithoutReferrer(CsrfViewMiddleware):

@@ -32,7 +32,7 @@ def send_link(dossier: Dossier, origin: str) -> None:
     access, token = make_link(dossier)
     context = {
         "number": dossier.number,
-        "link": f"{origin}{reverse('usager:link', args=[token])}",
+        "link": f"{origin}{reverse('dsintegration_usager:link', args=[token])}",
         "minutes": int(UsagerAccess.LIFE.total_seconds() // 60),
         "ends_at": access.sent_at + UsagerAccess.LIFE,
         "organisation": conf.organisation(),

@@ -25,7 +25,7 @@ def open_session(access: UsagerAccess, response: HttpResponseBase) -> None:
     response.set_cookie(
         _cookie(access.dossier.number),
         secret,
-        path=reverse("usager:request"),
+        path=reverse("dsintegration_usager:request"),
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
         samesite="Lax",
@@ -59,7 +59,9 @@ def close_session(access: UsagerAccess | None, number: int, response: HttpRespon
     if access is not None:
         access.session_digest, access.last_seen_at = "", None
         access.save(update_fields=["session_digest", "last_seen_at"])
-    response.delete_cookie(_cookie(number), path=reverse("usager:request"), samesite="Lax")
+    response.delete_cookie(
+        _cookie(number), path=reverse("dsintegration_usager:request"), samesite="Lax"
+    )
 
 
 def _cookie(number: int) -> str:

@@ -2,7 +2,7 @@ from django.urls import path
 
 from dsintegration.usager import views
 
-app_name = "usager"
+app_name = "dsintegration_usager"
 
 urlpatterns = [
     path("", views.LinkRequestView.as_view(), name="request"),

@@ -6,9 +6,9 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.generic import TemplateView, View
+from django.views.generic import View
 
 from dsintegration import conf, journal
 from dsintegration.exceptions import DSError
@@ -19,6 +19,7 @@ from dsintegration.services import fetch_dossier
 from dsintegration.usager import limits, sessions
 from dsintegration.usager.colors import stylesheet
 from dsintegration.usager.forms import LinkRequestForm
+from dsintegration.usager.layout import render
 from dsintegration.usager.links import LinkRefused, Refusal, read_link, use_link
 from dsintegration.usager.pages import UsagerPage
 from dsintegration.usager.presentation import present
@@ -43,15 +44,17 @@ class LinkRequestView(UsagerPage, View):
                 network,
                 conf.public_url() or f"{request.scheme}://{request.get_host()}",
             )
-        return redirect("usager:sent")
+        return redirect("dsintegration_usager:sent")
 
 
-class SentView(UsagerPage, TemplateView):
-    template_name = "dsintegration/usager/sent.html"
+class SentView(UsagerPage, View):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return render(request, "dsintegration/usager/sent.html")
 
 
-class LeftView(UsagerPage, TemplateView):
-    template_name = "dsintegration/usager/left.html"
+class LeftView(UsagerPage, View):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return render(request, "dsintegration/usager/left.html")
 
 
 class LinkView(UsagerPage, View):
@@ -70,14 +73,14 @@ class OpenView(UsagerPage, View):
     """The button: opens the session. The token is in the body of the form, where no log sees it."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return redirect("usager:request")
+        return redirect("dsintegration_usager:request")
 
     def post(self, request: HttpRequest) -> HttpResponse:
         try:
             access = use_link(request.POST.get("token", ""))
         except LinkRefused as err:
             return _refused(request, err)
-        response = redirect("usager:dossier", access.dossier.number)
+        response = redirect("dsintegration_usager:dossier", access.dossier.number)
         sessions.open_session(access, response)
         return response
 
@@ -128,12 +131,12 @@ class RefreshView(OfOneDossier):
         if limits.REFRESHES.take(number):
             with suppress(DSError, ImproperlyConfigured):  # the page says how old its data is
                 fetch_dossier(number, client=get_client(web=True), by=journal.USAGER)
-        return redirect(f"{reverse('usager:dossier', args=[number])}#verification")
+        return redirect(f"{reverse('dsintegration_usager:dossier', args=[number])}#verification")
 
 
 class LeaveView(UsagerPage, View):
     def post(self, request: HttpRequest, number: int) -> HttpResponse:
-        response = redirect("usager:left")
+        response = redirect("dsintegration_usager:left")
         access = sessions.find_session(request, number) if number <= MAX_NUMBER else None
         sessions.close_session(access, number, response)
         return response

@@ -114,8 +114,9 @@ def test_colors(client, settings):
     response = client.get("/suivi/couleurs.css")
     assert response["Content-Type"] == "text/css"
     assert response.content.decode() == (
-        ":root { --accent: #663399; }\n"
-        "@media screen and (prefers-color-scheme: dark) { :root { --accent: #ccaaff; } }"
+        ".suivi, .suivi-page { --suivi-accent: #663399; }\n"
+        "@media screen and (prefers-color-scheme: dark) "
+        "{ .suivi-page, .suivi-page .suivi { --suivi-accent: #ccaaff; } }"
     )
 
 
