@@ -13,10 +13,9 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+from dsintegration.hosting import MEMORY_OPTIONS
 
-# Django keeps 300 entries, and would forget what our limits have counted.
-MEMORY_OPTIONS = {"MAX_ENTRIES": 100_000}
+BASE_DIR = Path(__file__).resolve().parent.parent
 
 TRUE = {"1", "true", "yes", "on", "oui"}
 FALSE = {"0", "false", "no", "off", "non"}
@@ -113,7 +112,7 @@ def cache(name: str, default: str) -> dict[str, Any]:
     if options["BACKEND"].endswith("LocMemCache"):
         options["OPTIONS"] = MEMORY_OPTIONS
     if options["BACKEND"].endswith("RedisCache"):
-        options["BACKEND"] = "config.cache.RedisCache"
+        options["BACKEND"] = "dsintegration.hosting.cache.RedisCache"
         # Seconds; without them a request waits for minutes on a host that does not answer.
         limits = {"socket_connect_timeout": 1, "socket_timeout": 1}
         options["OPTIONS"] = limits | options.get("OPTIONS", {})
@@ -180,7 +179,7 @@ def sqlite_options(name: str) -> dict[str, Any]:
     whenever another one wrote in between, whatever the timeout.
     """
     return {
-        "ENGINE": "config.sqlite3",
+        "ENGINE": "dsintegration.hosting.sqlite3",
         "NAME": name if name == ":memory:" else str(BASE_DIR / name),
         "OPTIONS": {
             "timeout": 20,

@@ -10,7 +10,8 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from config import env, logs
+from config import env
+from dsintegration.hosting import logs
 
 env.read_file(env.BASE_DIR / ".env")
 
@@ -60,7 +61,8 @@ DS_ORGANISATION_LEGAL_URL = env.text("DS_ORGANISATION_LEGAL_URL")
 DS_ORGANISATION_PRIVACY_URL = env.text("DS_ORGANISATION_PRIVACY_URL")
 DS_ORGANISATION_CONTACT_URL = env.text("DS_ORGANISATION_CONTACT_URL")
 DS_BASE_TEMPLATE = env.text("DS_BASE_TEMPLATE")
-DS_CLIENT_ADDRESS = "config.clients.address"
+DS_API_READS_PER_MINUTE = env.integer("DS_API_READS_PER_MINUTE", default=3000)
+DS_API_FETCHES_PER_MINUTE = env.integer("DS_API_FETCHES_PER_MINUTE", default=60)
 if DS_SANDBOX and DS_API_TOKEN:
     raise ImproperlyConfigured(
         "DS_SANDBOX=1 (le bac à sable) et DS_API_TOKEN (la vraie plateforme) ne vont pas "
@@ -76,19 +78,16 @@ INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.humanize",
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "axes",
     "csp",
-    "drf_spectacular",
-    "import_export",
     "rest_framework",
     "dsintegration",
 ]
 MIDDLEWARE = [
-    "config.health.HealthMiddleware",
+    "dsintegration.health.middleware.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.headers.HeadersMiddleware",
@@ -167,9 +166,9 @@ STORAGES = {
 
 # Who may come in, and what a page may do.
 # How many proxies of ours stand in front; 0 trusts no X-Forwarded-For.
-NUM_PROXIES = env.integer("NUM_PROXIES", default=0)
+DS_NUM_PROXIES = env.integer("NUM_PROXIES", default=0)
 # A proxy of ours says whether the visitor came by https; it must set this header itself.
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if NUM_PROXIES else None
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if DS_NUM_PROXIES else None
 # In production all goes by https (docs/decisions/2026-11-25-https.md).
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SECURE_HSTS_SECONDS = 0 if DEBUG else env.integer("SECURE_HSTS_SECONDS", default=365 * 24 * 3600)
@@ -212,34 +211,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_TEMPLATE = "admin/lockout.html"
 AXES_RESET_ON_SUCCESS = True
-AXES_CLIENT_IP_CALLABLE = DS_CLIENT_ADDRESS
-
-# What one key of the REST API may ask.
-API_READS_PER_MINUTE = env.integer("API_READS_PER_MINUTE", default=3000)
-API_FETCHES_PER_MINUTE = env.integer("API_FETCHES_PER_MINUTE", default=60)
-
-# The REST API states its own policies in dsintegration/api; these tune them.
-REST_FRAMEWORK = {
-    "URL_FORMAT_OVERRIDE": None,
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_THROTTLE_RATES": {
-        "read": f"{API_READS_PER_MINUTE}/min",
-        "fetch": f"{API_FETCHES_PER_MINUTE}/min",
-    },
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Dossiers de Démarche numérique",
-    "DESCRIPTION": (
-        "Les dossiers que cette administration a récupérés de Démarche numérique, pour ses autres "
-        "systèmes. Chaque demande porte une clé, dans l'en-tête « Authorization: Api-Key … »."
-    ),
-    "VERSION": "1",
-    "SCHEMA_PATH_PREFIX": "/api/v1/",
-    "ENUM_NAME_OVERRIDES": {"AuthorEnum": "dsintegration.models.Author"},
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-}
+AXES_CLIENT_IP_CALLABLE = "dsintegration.hosting.proxies.client_address"
 
 # A command speaks to whoever runs it; its lines appear where LOG_LEVEL=INFO asks for them.
 IS_COMMAND = Path(sys.argv[0]).name == "manage.py"

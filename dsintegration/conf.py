@@ -185,10 +185,10 @@ def _age(name: str, default: str) -> timedelta:
         raise ImproperlyConfigured(f"{name} : {err}.") from err
 
 
-def _count(name: str, default: int, most: int) -> int:
+def _count(name: str, default: int, most: int, *, least: int = 1) -> int:
     value = getattr(settings, name, default)
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-        raise ImproperlyConfigured(f"{name} doit être un nombre entier de 1 à {most}.")
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ImproperlyConfigured(f"{name} doit être un nombre entier de {least} à {most}.")
     return value
 
 
@@ -303,16 +303,27 @@ def public_url() -> str:
     return url.rstrip("/")
 
 
+def num_proxies() -> int:
+    """How many proxies of ours stand in front; 0 believes no X-Forwarded-For."""
+    return _count("DS_NUM_PROXIES", 0, 10, least=0)
+
+
+def api_rates() -> dict[str, int]:
+    """How often a minute one key of the REST API may read, and fetch."""
+    return {
+        "read": _count("DS_API_READS_PER_MINUTE", 3000, 10**9),
+        "fetch": _count("DS_API_FETCHES_PER_MINUTE", 60, 10**9),
+    }
+
+
 def client_address() -> Callable[[HttpRequest], str]:
-    """What tells where a request comes from: the project knows which proxies to believe."""
-    path = getattr(settings, "DS_CLIENT_ADDRESS", "")
-    if not path:
-        return lambda request: request.META.get("REMOTE_ADDR", "")
+    """What tells where a request comes from; hosting/proxies.py does, unless told otherwise."""
+    path = _line("DS_CLIENT_ADDRESS") or "dsintegration.hosting.proxies.client_address"
     try:
         function: Callable[[HttpRequest], str] = import_string(path)
     except ImportError as err:
         raise ImproperlyConfigured(
-            "DS_CLIENT_ADDRESS doit être le chemin d'une fonction, comme config.clients.address."
+            "DS_CLIENT_ADDRESS doit être le chemin d'une fonction, comme si.proxies.address."
         ) from err
     return function
 
@@ -336,4 +347,7 @@ PAGE_READERS: tuple[Callable[[], Any], ...] = (
     client_address,
     journal_kept,
     purge_delays,
+    num_proxies,
+    api_rates,
+    base_template,
 )

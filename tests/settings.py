@@ -9,8 +9,8 @@ KEPT = {"DATABASE_URL": os.environ.get("DATABASE_URL", "")}
 EMPTY = dict.fromkeys(
     [
         "ALLOWED_HOSTS",
-        "API_FETCHES_PER_MINUTE",
-        "API_READS_PER_MINUTE",
+        "DS_API_FETCHES_PER_MINUTE",
+        "DS_API_READS_PER_MINUTE",
         "CACHE_URL",
         "CELERY_BROKER_URL",
         "CSRF_TRUSTED_ORIGINS",
@@ -48,7 +48,7 @@ for name in [*PROXIES, *map(str.upper, PROXIES)]:
 
 from config.settings import *  # noqa: E402, F403
 
-if DATABASES["default"]["ENGINE"] == "config.sqlite3":  # noqa: F405
+if DATABASES["default"]["ENGINE"] == "dsintegration.hosting.sqlite3":  # noqa: F405
     # A file: threads that share a database in memory lock each other as none do in a file.
     DATABASES["default"]["TEST"] = {"NAME": str(BASE_DIR / "test.sqlite3")}  # noqa: F405
 

@@ -231,7 +231,7 @@ class TestHeaders:
     @given(st.sampled_from(PATHS), st.sampled_from(NAMES), values)
     def test_headers(self, rows, agent, system, path, name, value):
         for browser in (agent, system):
-            with override_settings(NUM_PROXIES=1):
+            with override_settings(DS_NUM_PROXIES=1):
                 check(browser.get(path, **{name: value}))
                 check(browser.post(path, **{name: value}))
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -17,6 +16,7 @@ from django.utils.safestring import SafeString
 from dsintegration.admin.mirror import MirrorAdmin, in_words
 from dsintegration.mirror.summary import summary
 from dsintegration.models import Demarche, Dossier
+from dsintegration.templatetags.dossiers import thousands
 
 
 class CountedChangeList(ChangeList):
@@ -35,7 +35,7 @@ class CountedChangeList(ChangeList):
 def _count_of(state: Dossier.State) -> Callable[[Any], str]:
     @admin.display(description=state.label)
     def cell(demarche: Any) -> str:
-        return intcomma(demarche.counts[state.value])
+        return thousands(demarche.counts[state.value])
 
     return cell
 
@@ -71,7 +71,7 @@ class DemarcheAdmin(MirrorAdmin):
             '<a href="{}?demarche__id__exact={}">{}</a>',
             link,
             demarche.pk,
-            intcomma(demarche.counts.total()),
+            thousands(demarche.counts.total()),
         )
 
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:

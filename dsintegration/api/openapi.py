@@ -1,9 +1,14 @@
 """What the schema says of each address, beside what is read off serializers and filters."""
 
+import threading
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
+from django.urls import include, path, reverse
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.settings import SPECTACULAR_DEFAULTS, patched_settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
@@ -16,6 +21,8 @@ from dsintegration.api.serializers import (
 )
 from dsintegration.exceptions import DSAccessDenied, DSInvalidResponse, DSUnavailable, Reason
 from dsintegration.numbers import MAX_NUMBER
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 WHEN = {
     400: "Paramètre inconnu ou mal écrit : `detail` le nomme.",
@@ -136,7 +143,19 @@ NUMBER = OpenApiParameter(
 )
 ETAG = "Change avec `version`, et selon les droits de la clé."
 
-DOSSIERS = extend_schema(
+
+def _describe(**said: Any) -> Callable[[F], F]:
+    """As `extend_schema`, which would take the project's own DEFAULT_SCHEMA_CLASS for a method."""
+    extend = extend_schema(**said)
+
+    def describe(method: F) -> F:
+        method.kwargs = {"schema": AutoSchema}  # type: ignore[attr-defined]
+        return extend(method)
+
+    return describe
+
+
+DOSSIERS = _describe(
     operation_id="list_dossiers",
     summary="Liste des dossiers",
     description=(
@@ -152,7 +171,7 @@ DOSSIERS = extend_schema(
         **_errors(),
     },
 )
-PURGED = extend_schema(
+PURGED = _describe(
     operation_id="list_purged",
     summary="Dossiers effacés",
     description=(
@@ -171,7 +190,7 @@ PURGED = extend_schema(
         **_errors(),
     },
 )
-DOSSIER = extend_schema(
+DOSSIER = _describe(
     operation_id="read_dossier",
     summary="Un dossier",
     description="Le dossier tel qu'il est enregistré ici, avec ses messages.",
@@ -194,7 +213,7 @@ DOSSIER = extend_schema(
         **_errors(404),
     },
 )
-FETCH = extend_schema(
+FETCH = _describe(
     operation_id="fetch_dossier",
     summary="Récupérer un dossier de la plateforme",
     description=(
@@ -224,8 +243,35 @@ def read_codes() -> dict[str, str]:
     return {code: sentence or said[code] for code, sentence in SENTENCES.items()}
 
 
-@lru_cache(maxsize=1)
+# All that can be said, so that nothing of the project's own (SPECTACULAR_SETTINGS) holds here.
+SETTINGS: dict[str, Any] = {
+    name: value
+    for name, value in SPECTACULAR_DEFAULTS.items()
+    if not name.startswith("SERVE_") and name != "DEFAULT_GENERATOR_CLASS"
+} | {
+    "TITLE": "Dossiers de Démarche numérique",
+    "DESCRIPTION": (
+        "Les dossiers que cette administration a récupérés de Démarche numérique, pour ses autres "
+        "systèmes. Chaque demande porte une clé, dans l'en-tête « Authorization: Api-Key … »."
+    ),
+    "VERSION": "1",
+    "ENUM_NAME_OVERRIDES": {"AuthorEnum": "dsintegration.models.Author"},
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+}
+_settings_are_ours = threading.Lock()
+
+
 def document() -> dict[str, Any]:
-    """The whole schema: made once, since it depends on code alone."""
-    made: dict[str, Any] = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
+    """The schema of this API, and of nothing else that the project has, where it is mounted."""
+    first = reverse("dsintegration_api:dossiers")
+    return _document(first.removesuffix("dossiers/"))
+
+
+@lru_cache(maxsize=4)
+def _document(root: str) -> dict[str, Any]:
+    """Made once: it depends on code alone."""
+    ours = [path(root.removeprefix("/"), include("dsintegration.api.urls"))]
+    with _settings_are_ours, patched_settings(SETTINGS):
+        generator = SchemaGenerator(patterns=ours)  # type: ignore[no-untyped-call]
+        made: dict[str, Any] = generator.get_schema(public=True)  # type: ignore[no-untyped-call]
     return made

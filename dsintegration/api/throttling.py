@@ -4,42 +4,46 @@ DRF's own throttles keep the moment of each request in one list that every reque
 and writes back: with two processes at once, requests are forgotten. A counter is one atomic step.
 """
 
+import time
 from typing import Any
 
 from django.core.cache import cache
 from rest_framework.request import Request
-from rest_framework.settings import api_settings
-from rest_framework.throttling import SimpleRateThrottle
+from rest_framework.throttling import BaseThrottle
 
 from dsintegration import conf
 
-DEFAULT_RATES = {"read": "3000/min", "fetch": "60/min", "refused": "60/min"}
+MINUTE = 60
+WRONG_KEYS_PER_MINUTE = 60
+
+now = time.time
 
 
-class CountingThrottle(SimpleRateThrottle):
-    """At most so many requests in each window of time; `wait` is what remains of it."""
+class CountingThrottle(BaseThrottle):
+    """At most so many requests in each minute; `wait` is what remains of it."""
 
     scope: str
-    num_requests: int
-    duration: int
 
-    def get_rate(self) -> str:
-        return str(api_settings.DEFAULT_THROTTLE_RATES.get(self.scope) or DEFAULT_RATES[self.scope])
+    def limit(self) -> int:
+        return conf.api_rates()[self.scope]
+
+    def whose(self, request: Request) -> object:
+        """What shares one count."""
+        raise NotImplementedError
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        window = int(self.timer() // self.duration)
-        counter = f"{self.get_cache_key(request, view)}-{window}"
+        minute = int(now() // MINUTE)
+        counter = f"dsintegration-{self.scope}-{self.whose(request)}-{minute}"
         # `add` does nothing where a count is under way.
-        cache.add(counter, 0, timeout=self.duration)
+        cache.add(counter, 0, timeout=MINUTE)
         try:
             count: int = cache.incr(counter)
         except ValueError:  # the cache dropped it in between
             count = 1
-        return count <= self.num_requests
+        return count <= self.limit()
 
     def wait(self) -> float:
-        remaining: float = self.duration - self.timer() % self.duration
-        return remaining
+        return MINUTE - now() % MINUTE
 
 
 class ReadThrottle(CountingThrottle):
@@ -47,8 +51,8 @@ class ReadThrottle(CountingThrottle):
 
     scope = "read"
 
-    def get_cache_key(self, request: Request, view: Any) -> str:
-        return f"dsintegration-{self.scope}-{request.auth.pk}"
+    def whose(self, request: Request) -> object:
+        return request.auth.pk
 
 
 class FetchThrottle(ReadThrottle):
@@ -62,6 +66,8 @@ class RefusalThrottle(CountingThrottle):
 
     scope = "refused"
 
-    def get_cache_key(self, request: Request, view: Any) -> str:
-        address = conf.client_address()(request._request)
-        return f"dsintegration-{self.scope}-{address}"
+    def limit(self) -> int:
+        return WRONG_KEYS_PER_MINUTE
+
+    def whose(self, request: Request) -> object:
+        return conf.client_address()(request._request)

@@ -1,8 +1,10 @@
 """The addresses of the API. GET only reads the database; a fetch alone asks the platform."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.cache import patch_vary_headers
 from django.utils.decorators import method_decorator
@@ -12,6 +14,7 @@ from drf_spectacular.openapi import AutoSchema
 from rest_framework import mixins, status
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -37,20 +40,39 @@ from dsintegration.numbers import MAX_NUMBER
 from dsintegration.representation import COLUMNS, PURGED_COLUMNS
 
 
+class Renderer(JSONRenderer):
+    """JSON as it is documented, whatever the project says of its own."""
+
+    compact, ensure_ascii, strict = True, False, True
+
+
+class Negotiation(DefaultContentNegotiation):
+    """By the header Accept alone: `?format=` is an unknown parameter here."""
+
+    settings: Any = SimpleNamespace(URL_FORMAT_OVERRIDE=None)
+
+
 # Here and not for the whole site: a page that mixes a secret of its own with what a visitor sent
 # must not be compressed (BREACH). Nothing here repeats a secret.
 @method_decorator(gzip_page, name="dispatch")
 class ApiView(GenericAPIView[Any]):
-    """What all addresses have in common."""
+    """What all addresses have in common, whatever the project's REST_FRAMEWORK says of its own."""
 
+    versioning_class = None
+    content_negotiation_class = Negotiation
     authentication_classes: Sequence[Any] = (KeyAuthentication,)
     permission_classes: Sequence[Any] = (HasKey,)
     throttle_classes: Sequence[Any] = (ReadThrottle,)
-    renderer_classes = (JSONRenderer,)
+    renderer_classes = (Renderer,)
     parser_classes: Sequence[Any] = (JSONParser,)
     filter_backends: Sequence[Any] = ()
     pagination_class: Any = None
     schema = AutoSchema()
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        # A fetch asks the platform between two transactions; a refusal keeps its journal entry.
+        return transaction.non_atomic_requests(super().as_view(**initkwargs))
 
     @property
     def key(self) -> ApiKey:

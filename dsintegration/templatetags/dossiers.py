@@ -65,6 +65,12 @@ def body(message: Message) -> SafeString:
     return body_as_html(message)
 
 
+@register.filter
+def thousands(number: int) -> str:
+    """« 12 345 », for counts; the number of a dossier is written without blanks."""
+    return formats.number_format(number, use_l10n=True, force_grouping=True)
+
+
 @dataclass(frozen=True)
 class Step:
     label: str

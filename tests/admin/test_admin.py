@@ -16,10 +16,10 @@ from django.urls import reverse
 from django.utils import timezone
 from odf import opendocument, table
 
-from config import clients
 from dsintegration.admin import fetch
 from dsintegration.admin.export import DossierResource
 from dsintegration.admin.mirror import CappedPaginator
+from dsintegration.hosting import proxies as hosting_proxies
 from dsintegration.models import Demarche, Dossier, Message, Platform
 from dsintegration.sandbox import TOKEN, Reply
 from dsintegration.services import fetch_dossier
@@ -762,9 +762,9 @@ class TestDoors:
         ],
     )
     def test_whose_address_it_is(self, rf, settings, forwarded, proxies, address):
-        settings.NUM_PROXIES = proxies
+        settings.DS_NUM_PROXIES = proxies
         request = rf.get("/", REMOTE_ADDR="192.0.2.9", HTTP_X_FORWARDED_FOR=forwarded)
-        assert clients.address(request) == address
+        assert hosting_proxies.client_address(request) == address
 
     def test_content_security_policy(self, agent, sandbox):
         dossier = DossierFactory()

@@ -206,21 +206,13 @@ class TestThrottles:
     @pytest.fixture(autouse=True)
     def _clock(self, monkeypatch):
         """Far from the end of a minute."""
-        monkeypatch.setattr("rest_framework.throttling.SimpleRateThrottle.timer", lambda _: 6015.5)
-
-    @pytest.fixture
-    def limit(self, settings):
-        def set_rates(**rates):
-            framework = settings.REST_FRAMEWORK
-            settings.REST_FRAMEWORK = framework | {"DEFAULT_THROTTLE_RATES": rates}
-
-        return set_rates
+        monkeypatch.setattr("dsintegration.api.throttling.now", lambda: 6015.5)
 
     def statuses(self, client, times, **headers):
         return [client.get(LIST, headers=headers).status_code for _ in range(times)]
 
-    def test_each_key_by_itself(self, api, limit):
-        limit(read="3/min")
+    def test_each_key_by_itself(self, api, settings):
+        settings.DS_API_READS_PER_MINUTE = 3
         one, other = api(), api()
         assert self.statuses(one, 5) == [200, 200, 200, 429, 429]
         assert self.statuses(other, 2) == [200, 200]
@@ -228,15 +220,15 @@ class TestThrottles:
         assert response.json()["code"] == "throttled"
         assert response["Retry-After"] == "45"
 
-    def test_the_next_minute(self, api, limit, monkeypatch):
-        limit(read="1/min")
+    def test_the_next_minute(self, api, settings, monkeypatch):
+        settings.DS_API_READS_PER_MINUTE = 1
         client = api()
         assert self.statuses(client, 2) == [200, 429]
-        monkeypatch.setattr("rest_framework.throttling.SimpleRateThrottle.timer", lambda _: 6060.1)
+        monkeypatch.setattr("dsintegration.api.throttling.now", lambda: 6060.1)
         assert self.statuses(client, 2) == [200, 429]
 
-    def test_another_address_does_not_help(self, api, limit):
-        limit(read="2/min")
+    def test_another_address_does_not_help(self, api, settings):
+        settings.DS_API_READS_PER_MINUTE = 2
         client = api()
         found = [
             client.get(LIST, headers={"X-Forwarded-For": f"192.0.2.{rank}"}).status_code
@@ -244,16 +236,16 @@ class TestThrottles:
         ]
         assert found == [200, 200, 429, 429]
 
-    def test_fetches_have_a_limit_of_their_own(self, api, limit, sandbox):
-        limit(fetch="1/min")
+    def test_fetches_have_a_limit_of_their_own(self, api, settings, sandbox):
+        settings.DS_API_FETCHES_PER_MINUTE = 1
         client = api(can_fetch=True)
         path = "/api/v1/dossiers/12345/fetch/"
         assert [client.post(path).status_code for _ in range(3)] == [201, 429, 429]
         assert len(sandbox.received) == 1
         assert client.get(LIST).status_code == 200
 
-    def test_wrong_keys_by_address(self, make_key, limit):
-        limit(refused="3/min")
+    def test_wrong_keys_by_address(self, make_key, monkeypatch):
+        monkeypatch.setattr("dsintegration.api.throttling.WRONG_KEYS_PER_MINUTE", 3)
         wrong = caller("dsi_" + "a" * 43)
         assert self.statuses(wrong, 5) == [401, 401, 401, 429, 429]
         assert re.fullmatch("[0-9]+", wrong.get(LIST)["Retry-After"])
@@ -264,9 +256,9 @@ class TestThrottles:
         ("proxies", "expected"),
         [(0, [401, 401, 429, 429]), (1, [401, 401, 401, 401])],
     )
-    def test_only_our_proxies_vouch_for_an_address(self, settings, limit, proxies, expected):
-        settings.NUM_PROXIES = proxies
-        limit(refused="2/min")
+    def test_only_our_proxies_vouch_for_an_address(self, settings, monkeypatch, proxies, expected):
+        settings.DS_NUM_PROXIES = proxies
+        monkeypatch.setattr("dsintegration.api.throttling.WRONG_KEYS_PER_MINUTE", 2)
         wrong = caller("dsi_" + "a" * 43)
         found = [
             wrong.get(LIST, headers={"X-Forwarded-For": f"192.0.2.{rank}"}).status_code
@@ -274,9 +266,9 @@ class TestThrottles:
         ]
         assert found == expected
 
-    def test_a_forged_address_before_our_proxy_s(self, settings, limit):
-        settings.NUM_PROXIES = 1
-        limit(refused="2/min")
+    def test_a_forged_address_before_our_proxy_s(self, settings, monkeypatch):
+        settings.DS_NUM_PROXIES = 1
+        monkeypatch.setattr("dsintegration.api.throttling.WRONG_KEYS_PER_MINUTE", 2)
         wrong = caller("dsi_" + "a" * 43)
         found = [
             wrong.get(LIST, headers={"X-Forwarded-For": f"10.0.0.{rank}, 192.0.2.1"}).status_code

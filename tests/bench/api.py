@@ -118,7 +118,7 @@ def main() -> None:
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "ALLOWED_HOSTS": "testserver,127.0.0.1",
-        "API_READS_PER_MINUTE": "10000000",
+        "DS_API_READS_PER_MINUTE": "10000000",
         "DS_API_TOKEN": "a" * 84,
         "NUM_PROXIES": "1",  # ours says that the clients came by https
         "DS_SANDBOX": "",

@@ -243,8 +243,8 @@ def main() -> None:
         os.environ |= {
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "ALLOWED_HOSTS": HOST,
-            "API_READS_PER_MINUTE": "10000000",
-            "API_FETCHES_PER_MINUTE": "10000000",
+            "DS_API_READS_PER_MINUTE": "10000000",
+            "DS_API_FETCHES_PER_MINUTE": "10000000",
             "CACHE_URL": os.environ["REDIS_URL"],
             "DS_API_URL": url,
             "DS_API_TOKEN": sandbox_token(),

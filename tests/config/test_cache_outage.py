@@ -6,8 +6,8 @@ import pytest
 from django.core.cache import cache
 from django.test import Client as Browser
 
-from config import cache as config_cache
 from config import env
+from dsintegration.hosting import cache as config_cache
 from dsintegration.mirror.summary import summary
 from dsintegration.models import UsagerAccess
 from dsintegration.platform import rate_limit
@@ -48,7 +48,7 @@ def dead(redis_at):
 
 
 def warnings(logs):
-    return [r.getMessage() for r in logs.records if r.name == "config.cache"]
+    return [r.getMessage() for r in logs.records if r.name == "dsintegration.hosting.cache"]
 
 
 def test_each_method(dead):
@@ -111,7 +111,7 @@ def test_a_redis_that_is_back_is_asked_again(redis_at, clock):
 
 
 def test_the_api_answers_and_its_limits_hold(dead, api, settings, monkeypatch):
-    monkeypatch.setattr("dsintegration.api.throttling.ReadThrottle.get_rate", lambda _: "3/min")
+    settings.DS_API_READS_PER_MINUTE = 3
     client = api()
     statuses = [client.get("/api/v1/dossiers/").status_code for _ in range(4)]
     assert statuses == [200, 200, 200, 429]

@@ -6,7 +6,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
-from config.health import HealthMiddleware
+from dsintegration.health.middleware import HealthMiddleware
 
 LIVE, READY = "/health/live", "/health/ready"
 ALL_WELL = {"status": "ok", "database": "ok", "migrations": "ok"}

@@ -9,8 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError
 from django.test import Client as Browser
 
-from config import logs as config_logs
 from dsintegration.exceptions import DSError
+from dsintegration.hosting import logs as config_logs
 from dsintegration.models import Dossier
 from dsintegration.platform.client import get_client
 from dsintegration.refresh import Tally, due_dossiers, refresh

@@ -394,7 +394,7 @@ class TestLimits:
     def test_a_network_is_known_as_far_as_our_proxies_vouch(
         self, ask, later, settings, monkeypatch, proxies, seen
     ):
-        settings.NUM_PROXIES = proxies
+        settings.DS_NUM_PROXIES = proxies
         monkeypatch.setattr(limits, "ATTEMPTS", limits.Limit("attempts", 1, 60))
         for invented, client_address, proxy in [
             ("1.1.1.1", "192.0.2.1", "10.0.0.1"),

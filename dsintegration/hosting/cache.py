@@ -12,7 +12,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache as DjangoRedisCache
 from redis.exceptions import RedisError
 
-from config.env import MEMORY_OPTIONS
+from dsintegration.hosting import MEMORY_OPTIONS
 
 logger = logging.getLogger(__name__)
 

@@ -8,17 +8,15 @@ the places, never the message, which may quote what was typed or stored.
 import json
 import logging
 import re
+import sys
 import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
 from dsintegration.exceptions import DSError
-
-BASE_DIR = Path(__file__).resolve().parent.parent
 
 # No DEBUG: at that level libraries write what they send and receive.
 LEVELS = ("INFO", "WARNING", "ERROR")
@@ -140,4 +138,6 @@ def _type(err: BaseException) -> str:
 
 
 def _short(filename: str) -> str:
-    return filename.rpartition("site-packages/")[2].removeprefix(f"{BASE_DIR}/")
+    """The path below the folder that it was imported from."""
+    folders = [folder for folder in sys.path if folder and filename.startswith(f"{folder}/")]
+    return filename.removeprefix(f"{max(folders, key=len)}/") if folders else filename

@@ -1,0 +1,1 @@
+"""`live` and `ready`, for load balancers and supervisors. The platform is never asked."""

@@ -1,0 +1,55 @@
+"""What probes are told: one word a part; the logs have the rest.
+
+Without the platform we go on with what we have, so that it is not asked.
+"""
+
+from django.db import DatabaseError, connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+
+never_kept = cache_control(no_store=True)
+
+
+@never_kept
+@require_safe
+@transaction.non_atomic_requests
+def live(request: HttpRequest) -> JsonResponse:
+    """The process answers."""
+    return JsonResponse({"status": "ok"})
+
+
+@never_kept
+@require_safe
+@transaction.non_atomic_requests
+def ready(request: HttpRequest) -> JsonResponse:
+    """200, or 503 while the database cannot be used as it is."""
+    database, migrations = "ok", "ok"
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        if not _are_applied():
+            migrations = "pending"
+    except DatabaseError:
+        database, migrations = "down", "unknown"
+    is_ready = database == migrations == "ok"
+    told = {
+        "status": "ok" if is_ready else "unavailable",
+        "database": database,
+        "migrations": migrations,
+    }
+    return JsonResponse(told, status=200 if is_ready else 503)
+
+
+def _are_applied() -> bool:
+    """The code of a process does not change: once all are applied, none is missing later."""
+    if not _applied:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            return False
+        _applied.append(True)
+    return True
+
+
+_applied: list[bool] = []
