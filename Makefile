@@ -89,7 +89,7 @@ lock: $(VENV)/dev  ## pin requirements/*.in to *.txt, with hashes
 	@for name in base prod celery dev e2e; do \
 		$(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-emit-index-url --custom-compile-command 'make lock' \
-			requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
+			pyproject.toml requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done
 
 clean:  ## remove the virtual environment and the caches (neither .env nor data)

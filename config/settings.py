@@ -63,16 +63,6 @@ DS_ORGANISATION_CONTACT_URL = env.text("DS_ORGANISATION_CONTACT_URL")
 DS_BASE_TEMPLATE = env.text("DS_BASE_TEMPLATE")
 DS_API_READS_PER_MINUTE = env.integer("DS_API_READS_PER_MINUTE", default=3000)
 DS_API_FETCHES_PER_MINUTE = env.integer("DS_API_FETCHES_PER_MINUTE", default=60)
-if DS_SANDBOX and DS_API_TOKEN:
-    raise ImproperlyConfigured(
-        "DS_SANDBOX=1 (le bac à sable) et DS_API_TOKEN (la vraie plateforme) ne vont pas "
-        "ensemble : retirez l'un des deux."
-    )
-if DS_SANDBOX and not DEBUG:
-    raise ImproperlyConfigured(
-        "DS_SANDBOX=1 n'est permis qu'avec DEBUG=1 : en production, des dossiers inventés "
-        "passeraient pour vrais."
-    )
 
 INSTALLED_APPS = [
     "django.contrib.admin",

@@ -5,10 +5,16 @@ from django.core import checks
 class DsintegrationConfig(AppConfig):
     name = "dsintegration"
     verbose_name = "Dossiers de Démarche numérique"
+    # Ours, so that no project's DEFAULT_AUTO_FIELD asks for a migration in this package.
+    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from dsintegration.checks import check_settings
-        from dsintegration.usager.checks import check_usager_page
+        from dsintegration import conf
+        from dsintegration.checks import check_project, check_settings
+        from dsintegration.usager.checks import check_layout, check_usager_page
 
+        conf.refuse_mixed_sandbox()
         checks.register(check_settings)
+        checks.register(check_project)
+        checks.register(check_layout)
         checks.register(check_usager_page, deploy=True)

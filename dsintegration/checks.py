@@ -31,6 +31,20 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     return [*errors.values(), *_check_token(), *([] if errors else _check_dates())]
 
 
+def check_project(**_: Any) -> list[CheckMessage]:
+    """What the project around us must be, beside what Django checks of the admin by itself."""
+    if settings.USE_TZ:
+        return []
+    return [
+        Error(
+            "USE_TZ=False : les dates de la plateforme ont un fuseau, et ne peuvent pas être "
+            "enregistrées sans lui.",
+            hint="Mettez USE_TZ = True dans les réglages du projet.",
+            id="dsintegration.E020",
+        )
+    ]
+
+
 def _check_token() -> list[CheckMessage]:
     if not getattr(settings, "DS_API_TOKEN", ""):
         return [

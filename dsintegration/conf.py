@@ -227,6 +227,22 @@ def sandbox() -> bool:
     return bool(getattr(settings, "DS_SANDBOX", False))
 
 
+def refuse_mixed_sandbox() -> None:
+    """When the project starts; a test runner changes DEBUG later (dsintegration.testing)."""
+    if not sandbox():
+        return
+    if getattr(settings, "DS_API_TOKEN", ""):
+        raise ImproperlyConfigured(
+            "DS_SANDBOX=1 (le bac à sable) et DS_API_TOKEN (la vraie plateforme) ne vont pas "
+            "ensemble : retirez l'un des deux."
+        )
+    if not settings.DEBUG:
+        raise ImproperlyConfigured(
+            "DS_SANDBOX=1 n'est permis qu'avec DEBUG=1 : en production, des dossiers inventés "
+            "passeraient pour vrais."
+        )
+
+
 @dataclass(frozen=True)
 class Organisation:
     """Whose pages the usager sees. An empty text is something that is not shown."""

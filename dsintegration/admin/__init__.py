@@ -1,5 +1,14 @@
 """The Django admin: one module a subject. The mirror is read there, and never edited."""
 
+from django.contrib.admin import AdminSite, site
+
 from dsintegration.admin import api_keys, demarches, dossiers, journal
 
-__all__ = ["api_keys", "demarches", "dossiers", "journal"]
+__all__ = ["api_keys", "demarches", "dossiers", "journal", "register"]
+
+
+def register(other: AdminSite) -> None:
+    """Show our pages in another admin site, too: that of a project that has its own beside."""
+    for model, page in site._registry.items():
+        if model._meta.app_label == "dsintegration":
+            other.register(model, type(page))

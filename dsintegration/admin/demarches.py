@@ -9,7 +9,6 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db import models
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -66,7 +65,7 @@ class DemarcheAdmin(MirrorAdmin):
 
     @admin.display(description="Total")
     def dossiers(self, demarche: Any) -> SafeString:
-        link = reverse("admin:dsintegration_dossier_changelist")
+        link = self.address_of("dossier_changelist")
         return format_html(
             '<a href="{}?demarche__id__exact={}">{}</a>',
             link,

@@ -9,10 +9,10 @@ from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
-from django.db import models
+from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
 from import_export.admin import ExportMixin
 
@@ -136,6 +136,8 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
             *super().get_urls(),
         ]
 
+    # What asks the platform does so outside of any transaction; here it is an action.
+    @transaction.non_atomic_requests
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -177,6 +179,7 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("demarche")
 
+    @transaction.non_atomic_requests
     def fetch_view(self, request: HttpRequest) -> HttpResponse:
         """The form that fetches by number, and what came of it."""
         if not self.has_fetch_permission(request):
@@ -203,6 +206,7 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
         }
         return TemplateResponse(request, "admin/dsintegration/dossier/fetch.html", context)
 
+    @transaction.non_atomic_requests
     def refresh_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         dossier = self.get_object(request, unquote(object_id))
         if not self.has_fetch_permission(request) or not self.has_view_permission(request, dossier):
@@ -229,7 +233,7 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
     def _fetch(self, request: HttpRequest, numbers: list[int]) -> fetch.Batch:
         batch = fetch.fetch_within_a_page(numbers, journal.user(request.user))
         fetch.log(request, batch)
-        fetch.tell(request, batch)
+        fetch.tell(request, batch, self.address_of)
         return batch
 
     def _not_here(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -239,14 +243,14 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
         return response
 
     def _to_dossier(self, pk: int) -> HttpResponseRedirect:
-        return HttpResponseRedirect(reverse("admin:dsintegration_dossier_change", args=[pk]))
+        return HttpResponseRedirect(self.address_of("dossier_change", pk))
 
     def export_action(self, request: HttpRequest) -> HttpResponse:
         try:
             response: HttpResponse = super().export_action(request)
         except IncorrectLookupParameters:
             messages.error(request, "Ce filtre n'existe pas : exportez depuis la liste.")
-            return HttpResponseRedirect(reverse("admin:dsintegration_dossier_changelist"))
+            return HttpResponseRedirect(self.address_of("dossier_changelist"))
         return response
 
     def _do_file_export(

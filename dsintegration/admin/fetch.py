@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -13,7 +13,6 @@ from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html
 
 from dsintegration import journal
@@ -159,7 +158,7 @@ def outcome(result: FetchResult) -> str:
     return "créé" if result.created else "mis à jour" if result.changed else "inchangé"
 
 
-def tell(request: HttpRequest, batch: Batch) -> None:
+def tell(request: HttpRequest, batch: Batch, address_of: Callable[..., str]) -> None:
     """Say what came of each number; beyond some, the successes in one line."""
     if batch.stopped_by:
         messages.error(request, batch.stopped_by)
@@ -170,7 +169,7 @@ def tell(request: HttpRequest, batch: Batch) -> None:
         messages.error(request, f"Autres dossiers en échec : {hidden}.")
     if len(batch.results) <= MAX_MESSAGES:
         for result in batch.results:
-            link = reverse("admin:dsintegration_dossier_change", args=[result.dossier.pk])
+            link = address_of("dossier_change", result.dossier.pk)
             text = '<a href="{}">Dossier n° {}</a> : {}.'
             messages.success(
                 request, format_html(text, link, result.dossier.number, outcome(result))

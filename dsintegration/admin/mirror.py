@@ -10,6 +10,7 @@ from django.core.paginator import Paginator
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import yesno
+from django.urls import reverse
 from django.utils.functional import cached_property
 
 
@@ -26,6 +27,13 @@ def in_words(name: str, description: str) -> Callable[[Any], str]:
 class MirrorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Rows come from the platform alone: none is added, changed or deleted by hand."""
 
+    class Media:
+        css = {"all": ("dsintegration/admin.css",)}  # noqa: RUF012  # as in Django
+
+    def address_of(self, page: str, *args: Any) -> str:
+        """The address of a page of ours in the admin site that this is registered with."""
+        return reverse(f"admin:dsintegration_{page}", args=args, current_app=self.admin_site.name)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -35,8 +43,8 @@ class MirrorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
 
-    def response_action(  # type: ignore[override]
-        self, request: HttpRequest, queryset: models.QuerySet[Any]
+    def response_action(
+        self, request: HttpRequest, queryset: models.QuerySet[Any], *args: Any, **kwargs: Any
     ) -> HttpResponse | None:
         """As Django's, which stumbles over a choice that cannot be a row."""
         try:
@@ -45,7 +53,7 @@ class MirrorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         except ValidationError:
             messages.error(request, "Cette sélection ne désigne aucune ligne : recommencez-la.")
             return HttpResponseRedirect(request.get_full_path())
-        return super().response_action(request, queryset)
+        return super().response_action(request, queryset, *args, **kwargs)
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]

@@ -56,6 +56,12 @@ def lock_platform_for(instance: str) -> Platform:
     return platform
 
 
+def forget_instance() -> None:
+    """Let an empty database mirror another instance; in a transaction that holds the lock."""
+    Platform.objects.filter(pk=Platform.SINGLETON).update(instance="")
+    _recognised.clear()
+
+
 def save_platform(platform: Platform) -> None:
     """Write the row that `lock_platform` gave."""
     at = connection.ops.adapt_datetimefield_value(platform.last_error_at)

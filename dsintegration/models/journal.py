@@ -51,6 +51,7 @@ class Outcome(models.TextChoices):
     EXPIRED = "expired", "expiré"
     DELETED_BY_USAGER = "deleted_by_usager", "supprimé par l'usager"
     FORGOTTEN = "forgotten", "entrées du journal oubliées"
+    SANDBOX = "sandbox", "bac à sable vidé"
 
 
 # Entries that name several dossiers.

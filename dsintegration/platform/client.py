@@ -1,6 +1,7 @@
 """The platform's GraphQL API: one call and its retries (failures.py says what failures mean)."""
 
 import logging
+import os
 import random
 import threading
 import time
@@ -204,7 +205,10 @@ class Client:
 
     def _session(self) -> SyncClientSession:
         session: SyncClientSession | None = getattr(self._local, "session", None)
-        if session is None:
+        # A process that was forked has its parent's connection, and would read its answers. It is
+        # left as it is: closing it would tell the other side.
+        if session is None or self._local.pid != os.getpid():
+            self._local.pid = os.getpid()
             transport = BoundedTransport(
                 self.url, token=self._token, user_agent=USER_AGENT, timeouts=self._timeouts
             )

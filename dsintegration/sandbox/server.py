@@ -96,6 +96,8 @@ class Sandbox:
         self.pending: dict[int, str] = {}
         self.deleted: dict[int, str] = {}
         self.unlistable: set[int] = set()
+        # Numbers that the token has no right to read.
+        self.forbidden: set[int] = set(FORBIDDEN)
         # What comes instead of our schema, whoever asks for it.
         self.introspection: Reply | None = None
         self.received: list[Received] = []
@@ -204,7 +206,7 @@ class Sandbox:
                     error | {"path": [alias, *error["path"][1:]]}
                     for error in prepared[number].body.get("errors", [])
                 ]
-            elif number in FORBIDDEN:
+            elif number in self.forbidden:
                 message = "An object of type Dossier was hidden due to permissions"
                 failures.append(_error(message, "unauthorized", alias))
             elif number not in self.dossiers:

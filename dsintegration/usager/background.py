@@ -5,6 +5,7 @@ with the process; where that is too little, the project has a Celery app (tasks.
 """
 
 import logging
+import os
 import sys
 import threading
 import traceback
@@ -82,6 +83,15 @@ def run_safely(work: Callable[[], object]) -> bool:
 
 
 pool = Pool()
+
+
+def _start_anew() -> None:
+    """A process that was forked has none of its parent's threads."""
+    global pool
+    pool = Pool()
+
+
+os.register_at_fork(after_in_child=_start_anew)
 
 
 def hand_over(task: str, *args: object) -> bool:

@@ -1,13 +1,67 @@
 """System checks of what the usager's page needs in production, `manage.py check --deploy`."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import global_settings, settings
-from django.core.checks import CheckMessage, Warning
+from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
+from django.template import Template, TemplateDoesNotExist, loader
+from django.template.loader_tags import BlockNode, ExtendsNode
 
 from dsintegration import conf
 from dsintegration.usager.colors import DARK_GROUND, LIGHT_GROUND, READABLE, contrast
+
+# What a page of ours fills in its layout, and what is lost without it.
+BLOCKS = {
+    "content": "la page de l'usager serait vide",
+    "title": "la page de l'usager n'aurait pas son titre",
+    "styles": "la page de l'usager n'aurait pas sa présentation",
+}
+
+
+def check_layout(**_: Any) -> list[CheckMessage]:
+    try:
+        name = conf.base_template()
+    except ImproperlyConfigured:
+        return []  # one of dsintegration.E… says so
+    try:
+        template = loader.get_template(name)
+    except TemplateDoesNotExist:
+        return [
+            Error(
+                f"Le gabarit {name} est introuvable.",
+                hint="Les gabarits de l'application se trouvent avec APP_DIRS=True ; "
+                "DS_BASE_TEMPLATE désigne un gabarit du projet.",
+                id="dsintegration.E021",
+            )
+        ]
+    blocks = set(_blocks(getattr(template, "template", None)))
+    return [
+        (Error if block == "content" else Warning)(
+            f"Le gabarit {name} (DS_BASE_TEMPLATE) n'a pas de bloc « {block} » : {lost}.",
+            hint=f"Ajoutez-y {{% block {block} %}}{{% endblock %}} : docs/integration.md.",
+            id="dsintegration.E022" if block == "content" else "dsintegration.W025",
+        )
+        for block, lost in BLOCKS.items()
+        if block not in blocks
+    ]
+
+
+def _blocks(template: Template | None) -> Iterator[str]:
+    """The names of the blocks of a template, and of those that it extends by a plain name."""
+    if template is None:  # of another engine than Django's
+        yield from BLOCKS
+        return
+    kinds: Any = (BlockNode, ExtendsNode)
+    nodes: list[Any] = template.nodelist.get_nodes_by_type(kinds)
+    for node in nodes:
+        if isinstance(node, BlockNode):
+            yield node.name
+        elif isinstance(parent := node.parent_name.var, str):
+            yield from _blocks(template.engine.get_template(parent))
+        else:
+            yield from BLOCKS
 
 
 def check_usager_page(**_: Any) -> list[CheckMessage]:

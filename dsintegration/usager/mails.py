@@ -27,12 +27,15 @@ class MailNotSent(Exception):
         super().__init__(type(err).__name__)
 
 
-def send_link(dossier: Dossier, origin: str) -> None:
-    """Make a link and send it to the dossier's usager. Raises MailNotSent."""
+def send_link(dossier: Dossier, pages: str) -> None:
+    """Make a link below the address of our `pages`, and send it to the dossier's usager.
+
+    Raises MailNotSent.
+    """
     access, token = make_link(dossier)
     context = {
         "number": dossier.number,
-        "link": f"{origin}{reverse('dsintegration_usager:link', args=[token])}",
+        "link": pages + _below_our_pages(reverse("dsintegration_usager:link", args=[token])),
         "minutes": int(UsagerAccess.LIFE.total_seconds() // 60),
         "ends_at": access.sent_at + UsagerAccess.LIFE,
         "organisation": conf.organisation(),
@@ -55,3 +58,8 @@ def send_link(dossier: Dossier, origin: str) -> None:
         failure = MailNotSent(err)
         logger.error("usager: no mail for dossier %d: %s", dossier.number, failure)  # noqa: TRY400
         raise failure from None
+
+
+def _below_our_pages(address: str) -> str:
+    """What follows our first page's address: a worker does not know what the server put before."""
+    return address.removeprefix(reverse("dsintegration_usager:request"))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
@@ -32,5 +33,7 @@ class UsagerPage(View):
     @classmethod
     def as_view(cls, **initkwargs: Any) -> ViewFunction:
         view = sensitive_post_parameters()(super().as_view(**initkwargs))
-        # Exempt from the project's own check only: ours, inside, takes its place.
-        return csrf_exempt(kept_by_nobody(csrf_protect_without_referrer(view)))
+        # Exempt from the project's own check only: ours, inside, takes its place. No transaction
+        # around it: the platform may be asked, and what a refusal writes is to stay.
+        page = csrf_exempt(kept_by_nobody(csrf_protect_without_referrer(view)))
+        return transaction.non_atomic_requests(page)

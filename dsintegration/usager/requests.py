@@ -28,21 +28,21 @@ FRESH = timedelta(minutes=5)
 GOOD_ENOUGH = timedelta(hours=24)
 
 
-def answer_later(number: int, email: str, network: str, origin: str) -> None:
+def answer_later(number: int, email: str, network: str, pages: str) -> None:
     """Have the request answered after the page: by a worker of Celery, or in this process."""
-    work = (number, address_digest(number, email), digest("network", network), origin)
+    work = (number, address_digest(number, email), digest("network", network), pages)
     if not background.hand_over("dsintegration.answer_usager", *work):
         background.run_later(answer_request, *work)
 
 
-def answer_request(number: int, asker: str, network: str, origin: str) -> None:
+def answer_request(number: int, asker: str, network: str, pages: str) -> None:
     """Send a link to whoever asks, if the dossier is theirs; it may be called again.
 
     `asker`: `address_digest` of what was typed; `network` counts for the budget of unknown numbers;
-    `origin` is where our pages are. Raises TryAgain if the mail server takes nothing now.
+    `pages` is the address of our first one. Raises TryAgain if the mail server takes nothing now.
     """
     try:
-        outcome = _answer(number, asker, network, origin)
+        outcome = _answer(number, asker, network, pages)
     except MailNotSent as err:
         journal.write(journal.USAGER.entry(Action.LINK, Outcome.MAIL_FAILED, number))
         if err.is_temporary:
@@ -51,7 +51,7 @@ def answer_request(number: int, asker: str, network: str, origin: str) -> None:
         journal.write(journal.USAGER.entry(Action.LINK, outcome, number))
 
 
-def _answer(number: int, asker: str, network: str, origin: str) -> Outcome:
+def _answer(number: int, asker: str, network: str, pages: str) -> Outcome:
     dossier = Dossier.objects.filter(number=number).first()
     if dossier is None:
         dossier = _fetch_unknown(number, asker, network)
@@ -66,7 +66,7 @@ def _answer(number: int, asker: str, network: str, origin: str) -> Outcome:
         limits.MAILS_OF_DOSSIER.give_back(number)
         return Outcome.LIMITED
     try:
-        send_link(dossier, origin)
+        send_link(dossier, pages)
     except MailNotSent:
         limits.MAILS_OF_DOSSIER.give_back(number)
         limits.MAILS_OF_ADDRESS.give_back(address)

@@ -42,9 +42,13 @@ class LinkRequestView(UsagerPage, View):
                 form.cleaned_data["number"],
                 form.cleaned_data["email"],
                 network,
-                conf.public_url() or f"{request.scheme}://{request.get_host()}",
+                _origin(request) + reverse("dsintegration_usager:request"),
             )
         return redirect("dsintegration_usager:sent")
+
+
+def _origin(request: HttpRequest) -> str:
+    return conf.public_url() or f"{request.scheme}://{request.get_host()}"
 
 
 class SentView(UsagerPage, View):

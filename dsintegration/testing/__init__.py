@@ -1,0 +1,163 @@
+"""The platform, for the tests of a project that has this app: invented, on loopback, at once.
+
+With pytest, the fixture `ds_sandbox`; with Django's TestCase, `SandboxMixin` and its attribute of
+the same name. Both give a `TestPlatform`, empty at the beginning of each test:
+
+    def test_a_dossier_is_copied(db, ds_sandbox):
+        ds_sandbox.add_dossier(12345, state="accepte", messages=["Bonjour"])
+        fetch_dossier(12345)
+
+While it is there, the app speaks to it alone, whatever token, address and DEBUG the settings hold;
+it does not pause between two tries, and does at once what a page would leave for later.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any, Literal
+from unittest import mock
+
+from django.test import override_settings
+
+from dsintegration.conf import SANDBOX_SITE_URL
+from dsintegration.sandbox import TOKEN, Reply, Sandbox
+from dsintegration.sandbox.scenarios import REPLIES
+
+__all__ = ["Failure", "SandboxMixin", "TestPlatform", "platform"]
+
+Failure = Literal[
+    "not_found", "no_right", "token_refused", "token_expired",
+    "timeout", "throttled", "server_error", "gateway", "maintenance", "not_the_api",
+]  # fmt: skip
+
+# Each failure, as the sandbox already knows it, by the number that shows it there.
+_REPLIES: dict[str, int] = {
+    "timeout": 20003,
+    "not_the_api": 20004,
+    "token_expired": 40101,
+    "token_refused": 40301,
+    "throttled": 42901,
+    "server_error": 50001,
+    "gateway": 50201,
+    "maintenance": 50301,
+}
+FIRST_DAY = datetime(2026, 9, 7, 8, 0, tzinfo=UTC)
+
+
+class TestPlatform(Sandbox):
+    """The platform's stand-in; what is sent to it stands in `received`."""
+
+    __test__ = False  # for pytest: no test, whatever its name
+
+    def empty(self) -> None:
+        """As it is before each test: no dossier, no failure."""
+        self.dossiers, self.replies = {}, {}
+        self.pending, self.deleted = {}, {}
+        self.unlistable, self.forbidden = set(), set()
+        self.introspection = None
+        self.received.clear()
+
+    def add_dossier(
+        self,
+        number: int,
+        *,
+        state: str = "en_construction",
+        usager: str = "usager@example.org",
+        demarche: int = 901,
+        title: str = "Démarche d'essai",
+        messages: Iterable[str | Mapping[str, Any]] = (),
+        **fields: Any,
+    ) -> dict[str, Any]:
+        """Have a dossier, in place of one that has the same number; what the platform will answer.
+
+        `messages`: texts that the service wrote, an hour apart, or the platform's own fields
+        (`body`, `email`, `createdAt`, `discardedAt`). `fields`: others of its type `Dossier`, by
+        its own names (`dateTraitement="2026-10-01T10:00:00+02:00"`).
+        """
+        filed = FIRST_DAY.isoformat()
+        decided = filed if state in {"accepte", "refuse", "sans_suite"} else None
+        examined = None if state == "en_construction" else filed
+        dossier = {
+            "id": f"Dossier-{number}",
+            "number": number,
+            "state": state,
+            "dateDepot": filed,
+            "datePassageEnConstruction": filed,
+            "datePassageEnInstruction": examined,
+            "dateTraitement": decided,
+            "dateDerniereModification": filed,
+            "usager": {"id": f"User-{usager}", "email": usager},
+            "demarche": {"id": f"Procedure-{demarche}", "number": demarche, "title": title},
+            "messages": [
+                _message(number, rank, message) for rank, message in enumerate(messages, start=1)
+            ],
+        }
+        self.replies.pop(number, None)
+        self.forbidden.discard(number)
+        self.dossiers[number] = dossier | fields
+        return self.dossiers[number]
+
+    def fail(self, number: int, failure: Failure) -> None:
+        """Have every request for this dossier fail, until it is added again."""
+        self.dossiers.pop(number, None)
+        self.replies.pop(number, None)
+        self.forbidden.discard(number)
+        if failure == "no_right":
+            self.forbidden.add(number)
+        elif failure != "not_found":
+            self.replies[number] = Reply(**REPLIES[_REPLIES[failure]])
+
+
+def _message(number: int, rank: int, message: str | Mapping[str, Any]) -> dict[str, Any]:
+    given = {"body": message} if isinstance(message, str) else dict(message)
+    return {
+        "id": f"Commentaire-{number}-{rank}",
+        "email": "service@example.org",
+        "createdAt": (FIRST_DAY + timedelta(hours=rank)).isoformat(),
+        "discardedAt": None,
+    } | given
+
+
+@contextmanager
+def platform() -> Iterator[TestPlatform]:
+    """The platform's stand-in, empty, that the app speaks to in the block."""
+    ours = _running()
+    ours.empty()
+    with ExitStack() as stack:
+        stack.enter_context(
+            override_settings(
+                DS_SANDBOX=False,
+                DS_API_URL=ours.url,
+                DS_API_TOKEN=TOKEN,
+                DS_SITE_URL=SANDBOX_SITE_URL,
+            )
+        )
+        stack.enter_context(mock.patch("dsintegration.platform.client.pause"))
+        stack.enter_context(mock.patch("dsintegration.usager.background.pool", _AtOnce()))
+        yield ours
+
+
+@cache
+def _running() -> TestPlatform:
+    """One for all the tests of this process."""
+    return TestPlatform()
+
+
+class _AtOnce:
+    """In place of the threads that work after a page: they would not see the test's transaction."""
+
+    def run_later(self, work: Any, *args: Any, **kwargs: Any) -> None:
+        from dsintegration.usager.background import run_safely
+
+        run_safely(lambda: work(*args, **kwargs))
+
+
+class SandboxMixin:
+    """For Django's TestCase: the platform's stand-in, in `self.ds_sandbox`."""
+
+    ds_sandbox: TestPlatform
+
+    def setUp(self) -> None:
+        super().setUp()  # type: ignore[misc]
+        self.ds_sandbox = self.enterContext(platform())  # type: ignore[attr-defined]
