@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fetch run test test-services e2e check bench torture schema lock clean
+.PHONY: help setup fetch run test test-services test-host test-versions e2e check bench torture schema lock clean
 
 help:  ## what can be done
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -49,6 +49,19 @@ test: $(VENV)/dev  ## the tests
 
 test-services: $(VENV)/dev  ## the tests again, on PostgreSQL and with Redis (installed if they are not there)
 	@.ci/postgresql .ci/redis $(RUN) -m pytest -q
+
+test-host:  ## the wheel in a project that is not ours, on the oldest and the newest pair
+	@.ci/host $$(.ci/python 3.11) 'django~=5.2.0'
+	@newest=$$(.ci/python 3.13 || .ci/python 3.12) && .ci/host $$newest 'django~=6.1.0'
+
+test-versions:  ## the same on every pair that this machine has
+	@for version in 3.11 3.12 3.13; do \
+		python=$$(.ci/python $$version) || { echo "Python $$version : absent d'ici"; continue; }; \
+		for django in 5.2 6.0 6.1; do \
+			[ $$version = 3.11 ] && [ $$django != 5.2 ] && continue; \
+			.ci/host $$python "django~=$$django.0" || exit 1; \
+		done; \
+	done
 
 $(VENV)/e2e: requirements/e2e.txt | $(VENV)/dev
 	@echo "Installation des dépendances du navigateur…"

@@ -13,7 +13,6 @@ from django.http import Http404
 from django.utils.log import log_response
 from rest_framework import exceptions, status
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 from dsintegration.exceptions import (
     DossierNotFound,
@@ -56,8 +55,10 @@ class DossierIsNotHere(exceptions.NotFound):
 
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
-    """The answer to any exception of a view; a bug is logged as Django does, and shows nothing."""
-    set_rollback()
+    """The answer to any exception of a view; a bug is logged as Django does, and shows nothing.
+
+    No transaction is around a view (ApiView.as_view) that would have to be taken back.
+    """
     match exc:
         case DSError():
             return _upstream_failure(exc)

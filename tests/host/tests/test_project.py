@@ -12,13 +12,13 @@ from django.core.management.base import CommandError
 from django.template.loader import get_template
 from django.test import TestCase
 from django.urls import reverse
+from si.celery import app
 
 import dsintegration
 from dsintegration.exceptions import DossierNotFound
 from dsintegration.models import Demarche, Dossier, Platform
 from dsintegration.services import fetch_dossier
 from dsintegration.testing import SandboxMixin
-from si.celery import app
 
 
 @pytest.mark.django_db(transaction=True)
@@ -150,7 +150,9 @@ def test_it_is_the_installed_package():
     ],
 )
 def test_nothing_heavy_is_imported_before_it_is_needed(program):
-    told = f"{program}; import sys; print([n for n in ('gql', 'pydantic', 'nh3') if n in sys.modules])"
+    told = (
+        f"{program}; import sys; print([n for n in ('gql', 'pydantic', 'nh3') if n in sys.modules])"
+    )
     run = subprocess.run(
         [sys.executable, "-c", told],
         cwd=settings.BASE_DIR,

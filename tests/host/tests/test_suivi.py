@@ -5,7 +5,6 @@ import re
 import pytest
 from django.core import mail
 from django.urls import reverse
-
 from si import views
 
 pytestmark = pytest.mark.django_db(transaction=True)
