@@ -1,4 +1,4 @@
-"""The project's own pages for its own usagers, in a namespace that ours must not take for theirs."""
+"""The project's own pages for its own usagers, in a namespace that ours must not take."""
 
 from django.http import HttpResponse
 from django.urls import path
