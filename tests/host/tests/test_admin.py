@@ -86,3 +86,13 @@ def test_the_journal_names_no_address(admin, dossier):
     admin.get(reverse("admin:dsintegration_dossier_change", args=[dossier.pk]))
     assert set(JournalEntry.objects.values_list("actor", flat=True)) >= {"boss"}
     assert not JournalEntry.objects.filter(actor__contains="@").exists()
+
+
+def test_a_second_site_has_our_pages_too(boss, client, dossier):
+    """docs/integration.md: dsintegration.admin.register; their links stay in that site."""
+    client.force_login(boss)
+    page = client.get(f"/si/autre/dsintegration/dossier/{dossier.pk}/change/").content.decode()
+    assert "Il manque une pièce." in page
+    assert "/si/autre/dsintegration/dossier/" in page
+    assert "/si/admin/" not in page
+    assert "/si/admin/" not in client.get("/si/autre/dsintegration/").content.decode()
