@@ -1,6 +1,8 @@
-"""Who a request comes from."""
+"""Who a request comes from, and who it says to be."""
 
 import ipaddress
+from collections.abc import Mapping
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -25,3 +27,9 @@ def address(request: HttpRequest) -> str:
         except ValueError:
             continue
     return remote
+
+
+def login_name(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str | None:
+    """What was typed as a login name, as far as the columns of django-axes hold it."""
+    name: str | None = (credentials or request.POST).get("username")
+    return name and name[:255]

@@ -213,6 +213,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_TEMPLATE = "admin/lockout.html"
 AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = DS_CLIENT_ADDRESS
+AXES_USERNAME_CALLABLE = "config.clients.login_name"
 
 # What one key of the REST API may ask.
 API_READS_PER_MINUTE = env.integer("API_READS_PER_MINUTE", default=3000)
