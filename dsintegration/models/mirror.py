@@ -11,6 +11,7 @@ from django.db.models.functions import Lower
 
 from dsintegration import conf
 from dsintegration.exceptions import DSError, stored_error
+from dsintegration.harmless import on_a_page
 
 
 class Platform(models.Model):
@@ -75,7 +76,7 @@ class Demarche(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.title} (n° {self.number})"
+        return f"{on_a_page(self.title)} (n° {self.number})"
 
 
 class Author(models.TextChoices):

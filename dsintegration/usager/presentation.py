@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from dsintegration import conf
 from dsintegration.bodies import body_as_html
+from dsintegration.harmless import on_a_page
 from dsintegration.models import Author, Dossier, Message, Platform
 from dsintegration.usager.steps import Step, steps_of
 from dsintegration.usager.words import AUTHORS, what_happens_next
@@ -67,9 +68,9 @@ def present(dossier: Dossier) -> DossierPage:
     last, others = _conversation(_messages(dossier, hides=hides, is_hidden=is_hidden))
     return DossierPage(
         number=dossier.number,
-        demarche=dossier.demarche.title,
+        demarche=on_a_page(dossier.demarche.title),
         state=state if state in State.values else "inconnu",
-        label=State(state).label if state in State.values else state,
+        label=State(state).label if state in State.values else on_a_page(state),
         is_decided=is_decided,
         since=dossier.date_passage_en_instruction if is_hidden else dossier.state_since,
         happens_next=what_happens_next(
