@@ -299,6 +299,47 @@ class TestSummaryOfTheConversation:
         assert not stored().is_to_answer
         assert not Dossier.objects.to_answer().exists()
 
+    @pytest.mark.parametrize("address", ["new@example.org", "NEW@example.org ", USAGER.upper()])
+    def test_a_question_stays_the_usager_s_when_the_address_changes(self, platform, address):
+        """Another address of the account, or a transfer: the platform tells neither."""
+        question = message_answer("m1", email=USAGER)
+        platform(messages=[question])
+        fetch_dossier(NUMBER)
+        platform(messages=[question], usager={"id": "VXNlci05", "email": address})
+        for _ in range(2):
+            fetch_dossier(NUMBER)
+            assert stored().is_to_answer
+            assert stored().messages.get().author == "usager"
+            assert stored().last_message_author == "usager"
+        assert dossier_as_json(stored())["messages"][0]["author"] == "usager"
+
+    def test_and_when_it_changes_again(self, platform):
+        first, second = (
+            message_answer("m1", email=USAGER),
+            message_answer("m2", email="b@example.org"),
+        )
+        platform(messages=[first])
+        fetch_dossier(NUMBER)
+        for address in ("b@example.org", "c@example.org", "d@example.org"):
+            platform(messages=[first, second], usager={"id": "VXNlci05", "email": address})
+            fetch_dossier(NUMBER)
+        assert [message.author for message in stored().messages.all()] == ["usager", "usager"]
+        third = message_answer("m3", email=USAGER)
+        platform(messages=[third], usager={"id": "VXNlci05", "email": "d@example.org"})
+        fetch_dossier(NUMBER)
+        authors = {message.ds_id: message.author for message in stored().messages.all()}
+        assert authors == {"m1": "usager", "m2": "usager", "m3": "autre"}
+
+    def test_one_that_was_written_just_before_the_change(self, platform):
+        platform(messages=[])
+        fetch_dossier(NUMBER)
+        platform(
+            messages=[message_answer("m1", email=USAGER), message_answer("m2", email="")],
+            usager={"id": "VXNlci05", "email": "new@example.org"},
+        )
+        fetch_dossier(NUMBER)
+        assert [message.author for message in stored().messages.all()] == ["usager", "autre"]
+
     def test_a_new_address_of_the_platform_is_learnt_at_the_next_fetch(self, platform, settings):
         platform(messages=[message_answer("m1", email="robot@example.org")])
         fetch_dossier(NUMBER)

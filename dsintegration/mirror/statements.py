@@ -14,7 +14,7 @@ from dsintegration.mirror.locking import save_platform
 from dsintegration.models import Demarche, Dossier, Message, Platform
 from dsintegration.signals import dossier_changed, message_received
 
-MESSAGE = ("email", "body", "created_at", "discarded_at", "absent_since")
+MESSAGE = ("email", "body", "created_at", "discarded_at", "absent_since", "from_usager")
 # All that an upsert brings up to date.
 DOSSIER = tuple(
     field.attname

@@ -32,7 +32,8 @@ from dsintegration.mirror.statements import (
     write_platform,
 )
 from dsintegration.models import Author, Demarche, Dossier, Message, Outcome
-from dsintegration.payloads import DossierPayload, MessagePayload
+from dsintegration.models.mirror import normalised
+from dsintegration.payloads import DossierPayload
 
 # Columns that bear the same name in the answer.
 COPIED = (
@@ -92,9 +93,7 @@ def store(
             dossier = known.get(payload.number) or Dossier(
                 number=payload.number, fetched_at=sent_at, checked_at=sent_at
             )
-            conversation = _conversation(
-                payload.messages, dossier, stored_messages[dossier.pk], sent_at
-            )
+            conversation = _conversation(payload, dossier, stored_messages[dossier.pk], sent_at)
             demarche = demarches[payload.demarche.number]
             loud, quiet = _assign_all(dossier, payload, demarche, conversation.columns, sent_at)
             changed = bool(created or loud or conversation.to_write or demarche.number in renamed)
@@ -227,15 +226,17 @@ class _Conversation:
 
 
 def _conversation(
-    given: Iterable[MessagePayload],
+    payload: DossierPayload,
     dossier: Dossier,
     stored: dict[str, list[Any]],
     sent_at: datetime,
 ) -> _Conversation:
     """The messages as they are to be.
 
-    One that is deleted on the platform, or no longer in the answer, keeps no text here.
+    One that is deleted on the platform, or no longer in the answer, keeps no text here. One that
+    the usager wrote, be it from the address that the dossier had at our last look, stays so.
     """
+    usagers = {normalised(dossier.usager_email), normalised(payload.usager.email)} - {""}
     wanted = {
         message.id: [
             message.email,
@@ -243,12 +244,13 @@ def _conversation(
             message.created_at,
             message.discarded_at,
             None,
+            normalised(message.email) in usagers or _is_from_usager(stored.get(message.id)),
         ]
-        for message in given
+        for message in payload.messages
     }
-    for ds_id, (email, _, created_at, discarded_at, absent_since) in stored.items():
+    for ds_id, (email, _, created_at, discarded_at, absent_since, *rest) in stored.items():
         if ds_id not in wanted:
-            wanted[ds_id] = [email, "", created_at, discarded_at, absent_since or sent_at]
+            wanted[ds_id] = [email, "", created_at, discarded_at, absent_since or sent_at, *rest]
     to_write = [
         Message(dossier=dossier, ds_id=ds_id, **dict(zip(MESSAGE, row, strict=True)))
         for ds_id, row in wanted.items()
@@ -261,19 +263,23 @@ def _conversation(
     )
 
 
+def _is_from_usager(row: list[Any] | None) -> bool:
+    return row is not None and row[MESSAGE.index("from_usager")]
+
+
 def _summary(messages: list[list[Any]], usager_email: str) -> dict[str, Any]:
     """What lists show of a conversation; a deleted or absent message is nobody's last word."""
     readable = [
-        (email, created_at)
-        for email, _, created_at, discarded_at, absent_since in messages
+        (Author.of(email, usager_email, from_usager=from_usager), created_at)
+        for email, _, created_at, discarded_at, absent_since, from_usager in messages
         if discarded_at is None and absent_since is None
     ]
-    last_email, last_at = readable[-1] if readable else ("", None)
-    authors = (Author.of(email, usager_email) for email, _ in reversed(readable))
+    last_author, last_at = readable[-1] if readable else (None, None)
+    authors = (author for author, _ in reversed(readable))
     last_person = next((author for author in authors if author is not Author.SYSTEME), None)
     return {
         "messages_count": len(messages),
         "last_message_at": last_at,
-        "last_message_author": Author.of(last_email, usager_email).value if readable else "",
+        "last_message_author": last_author.value if last_author else "",
         "usager_spoke_last": last_person is Author.USAGER,
     }

@@ -206,6 +206,13 @@ class TestMessages:
         assert [part.split("<")[0] for part in shown] == [role for _, role in reversed(authors)]
         assert "@" not in page
 
+    def test_what_came_from_a_former_address_is_not_said_to_be_theirs(self, show):
+        dossier = make()
+        MessageFactory(dossier=dossier, email="former@example.org", from_usager=True)
+        page = show(dossier)
+        assert "<strong>Le titulaire du dossier, avec une autre adresse</strong>" in page
+        assert "<strong>Vous</strong>" not in page
+
     def test_bodies_are_foreign_texts(self, show):
         dossier = make()
         MessageFactory(dossier=dossier, body="<script>alert(1)</script> 1 < 2\n\nfin")
