@@ -24,7 +24,8 @@ from dsintegration.models import Demarche, Dossier, Message, Platform
 from dsintegration.platform.client import Client
 from dsintegration.representation import dossier_as_json
 from dsintegration.sandbox import TOKEN, Reply, Sandbox
-from dsintegration.services import AnswerNotWanted, fetch_dossier
+from dsintegration.services import AnswerNotWanted, fetch_dossier, fetch_dossiers
+from dsintegration.signals import dossier_changed
 from tests.factories import DossierFactory, dossier_answer, message_answer
 
 pytestmark = pytest.mark.django_db
@@ -379,6 +380,78 @@ class TestWanted:
         with pytest.raises(AnswerNotWanted):
             fetch_dossier(NUMBER, wanted=lambda payload: payload.state != "accepte")
         assert dossier_as_json(stored()) == before
+
+
+class TestMessagesThatMove:
+    """A message appears under another dossier: it is there alone, and both say so."""
+
+    OTHER = NUMBER + 1
+
+    def of(self, number: int) -> tuple[int, list[str], int]:
+        dossier = Dossier.objects.get(number=number)
+        ids = list(dossier.messages.values_list("ds_id", flat=True))
+        assert dossier.messages_count == len(ids)
+        assert dossier.last_message_at == max(
+            dossier.messages.values_list("created_at", flat=True), default=None
+        )
+        return len(ids), ids, dossier.version
+
+    @pytest.fixture
+    def moved(self, platform, sandbox):
+        """m2, a question, is of NUMBER here, and of OTHER on the platform."""
+        first = message_answer("m1")
+        second = message_answer("m2", email=USAGER, createdAt="2026-03-05T00:00:00+01:00")
+        platform(messages=[first, second])
+        sandbox.dossiers[self.OTHER] = dossier_answer(self.OTHER, messages=[])
+        list(fetch_dossiers([NUMBER, self.OTHER]))
+        platform(messages=[first])
+        sandbox.dossiers[self.OTHER] = dossier_answer(self.OTHER, messages=[second])
+
+    @pytest.mark.parametrize(
+        "numbers",
+        [[OTHER], [OTHER, NUMBER], [NUMBER, OTHER], [[NUMBER], [OTHER]], [[OTHER], [NUMBER]]],
+    )
+    def test_both_are_right_and_new(self, moved, numbers):
+        (_, _, before), (_, _, other_before) = self.of(NUMBER), self.of(self.OTHER)
+        for batch in numbers if isinstance(numbers[0], list) else [numbers]:
+            list(fetch_dossiers(batch))
+        count, ids, version = self.of(NUMBER)
+        assert (count, ids) == (1, ["m1"])
+        assert version > before
+        assert not Dossier.objects.get(number=NUMBER).usager_spoke_last
+        assert self.of(self.OTHER)[:2] == (1, ["m2"])
+        assert self.of(self.OTHER)[2] > other_before
+        versions = set(Dossier.objects.values_list("version", flat=True))
+        assert len(versions) == 2
+        assert max(versions) == Platform.objects.get().version
+
+    def test_it_is_announced(self, moved, django_capture_on_commit_callbacks):
+        heard = []
+
+        def hear(dossier, fields, **_):
+            heard.append((dossier.number, fields))
+
+        dossier_changed.connect(hear)
+        try:
+            with django_capture_on_commit_callbacks(execute=True):
+                fetch_dossier(self.OTHER)
+        finally:
+            dossier_changed.disconnect(hear)
+        assert sorted(number for number, _ in heard) == [NUMBER, self.OTHER]
+        assert all("messages" in fields for _, fields in heard)
+
+    def test_behind_an_answer_that_is_older(self, moved, platform):
+        """Of one request, the first dossier's answer is not taken, the other's is."""
+        platform(dateDerniereModification="2020-01-01T00:00:00+01:00")
+        list(fetch_dossiers([NUMBER, self.OTHER]))
+        assert self.of(NUMBER)[:2] == (1, ["m1"])
+        assert self.of(self.OTHER)[:2] == (1, ["m2"])
+
+    def test_under_two_dossiers_at_once(self, moved, platform):
+        platform(messages=[message_answer("m1"), message_answer("m2")])
+        for _ in range(2):
+            list(fetch_dossiers([NUMBER, self.OTHER]))
+            assert self.of(NUMBER)[0] + self.of(self.OTHER)[0] == 2
 
 
 class TestDeletedMessages:
@@ -808,7 +881,8 @@ class TestCost:
             messages=[message_answer(f"m{rank}", body="autre") for rank in range(1, count + 2)],
             demarche={"id": "Procedure-7", "number": 7, "title": "Nouveau titre"},
         )
-        with django_assert_max_num_queries(8 + 3):
+        # One more where messages are new: they may have been another dossier's.
+        with django_assert_max_num_queries(9 + 3):
             assert fetch_dossier(NUMBER).changed
         assert Message.objects.count() == count + 2 if count else 1
 

@@ -91,10 +91,7 @@ def write_dossiers(dossiers: list[Dossier]) -> None:
 
 
 def write_messages(messages: list[Message]) -> None:
-    # A message that went from one dossier of the batch to another comes twice: where it is wins.
-    where_it_is = sorted(messages, key=lambda message: message.absent_since is None)
-    distinct = {message.ds_id: message for message in where_it_is}
-    _upsert(Message, list(distinct.values()), "ds_id", ("dossier_id", *MESSAGE))
+    _upsert(Message, messages, "ds_id", ("dossier_id", *MESSAGE))
 
 
 def touch(dossiers: list[Dossier], sent_at: datetime) -> None:
