@@ -871,7 +871,8 @@ class TestCost:
         platform(**fields)
         # BEGIN and COMMIT are savepoints here, and counted, and so is the entry of the journal:
         # three more than what is allowed.
-        with django_assert_max_num_queries(8 + 3):
+        # Where messages are new, one looks whether they were another dossier's.
+        with django_assert_max_num_queries(9 + 3):
             assert fetch_dossier(NUMBER).created
         fetch_dossier(NUMBER)
         with django_assert_max_num_queries(4 + 3):
@@ -881,7 +882,6 @@ class TestCost:
             messages=[message_answer(f"m{rank}", body="autre") for rank in range(1, count + 2)],
             demarche={"id": "Procedure-7", "number": 7, "title": "Nouveau titre"},
         )
-        # One more where messages are new: they may have been another dossier's.
         with django_assert_max_num_queries(9 + 3):
             assert fetch_dossier(NUMBER).changed
         assert Message.objects.count() == count + 2 if count else 1

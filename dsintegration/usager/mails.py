@@ -28,7 +28,7 @@ class MailNotSent(Exception):
 
 
 def send_link(dossier: Dossier, origin: str) -> None:
-    """Make a link and send it to the dossier's usager. Raises MailNotSent."""
+    """Make a link and send it to the dossier's usager. Raises MailNotSent, or DossierIsGone."""
     access, token = make_link(dossier)
     context = {
         "number": dossier.number,
