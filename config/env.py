@@ -17,6 +17,9 @@ from dsintegration.hosting import MEMORY_OPTIONS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
+# Some editors begin a text with a byte-order mark.
+ENCODING = "utf-8-sig"
+
 TRUE = {"1", "true", "yes", "on", "oui"}
 FALSE = {"0", "false", "no", "off", "non"}
 
@@ -24,7 +27,7 @@ FALSE = {"0", "false", "no", "off", "non"}
 def read_file(path: Path) -> None:
     """Add to the environment what a .env file says and the environment does not."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        lines = path.read_text(encoding=ENCODING).splitlines() if path.exists() else []
     except (OSError, UnicodeDecodeError) as err:
         raise ImproperlyConfigured(
             f"{path.name} ne peut pas être lu ({type(err).__name__}) : il doit être un texte en "
@@ -36,7 +39,7 @@ def read_file(path: Path) -> None:
             raise ImproperlyConfigured(
                 f"{path.name}, ligne {place} : écrivez NOM=valeur, sans blanc autour du signe =."
             )
-    environ.Env.read_env(path)
+    environ.Env.read_env(path, encoding=ENCODING)
 
 
 def text(name: str, default: str = "") -> str:
@@ -51,7 +54,7 @@ def secret(name: str) -> str:
     if not path:
         return value
     try:
-        content = Path(path).read_text(encoding="utf-8").strip()
+        content = Path(path).read_text(encoding=ENCODING).strip()
     except (OSError, UnicodeDecodeError) as err:
         raise ImproperlyConfigured(
             f"Le fichier donné par {name}_FILE ne peut pas être lu ({type(err).__name__})."

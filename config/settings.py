@@ -202,6 +202,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_TEMPLATE = "admin/lockout.html"
 AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = "dsintegration.hosting.proxies.client_address"
+AXES_USERNAME_CALLABLE = "config.logins.login_name"
 
 # A command speaks to whoever runs it; its lines appear where LOG_LEVEL=INFO asks for them.
 IS_COMMAND = Path(sys.argv[0]).name == "manage.py"

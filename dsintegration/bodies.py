@@ -5,13 +5,16 @@ Everybody else writes plain text, in which `<` is a letter: escaped. Which of th
 decided first: a sanitiser would swallow `<marie@example.org>` out of a plain text.
 """
 
+import re
+
 import nh3
-from django.utils.html import linebreaks, urlize
+from django.utils.html import Urlizer, linebreaks
 from django.utils.safestring import SafeString, mark_safe
 
+from dsintegration.harmless import on_a_page
 from dsintegration.models import Author, Message
+from dsintegration.plain_html import TAGS, plain_html
 
-TAGS = {"a", "b", "blockquote", "br", "em", "i", "li", "ol", "p", "strong", "u", "ul"}
 _sanitiser = nh3.Cleaner(
     tags=TAGS,
     attributes={"a": {"href"}},
@@ -20,9 +23,21 @@ _sanitiser = nh3.Cleaner(
 )
 
 
+class _Urlizer(Urlizer):
+    """Django's, but an address also ends at French quotes, « … » and invisible letters."""
+
+    word_split_re = re.compile("([\\s<>\"'“”„«»‘’…\\u00ad\\u200b-\\u200f\\u2060\\ufeff\\ufffd]+)")
+
+
+_link_addresses = _Urlizer()
+
+
 def body_as_html(message: Message) -> SafeString:
     """The text of a message; "" if it has none (deleted, absent, or only an attachment)."""
     if message.author is Author.SYSTEME:
-        return mark_safe(_sanitiser.clean(message.body))  # noqa: S308  # that is what nh3 is for
-    linked = urlize(message.body, nofollow=True, autoescape=True)
+        cleaned = _sanitiser.clean(plain_html(message.body))
+        # Afterwards: a mark may have been written as an entity.
+        return mark_safe(on_a_page(cleaned))  # noqa: S308  # that is what nh3 is for
+    text = "\n".join(on_a_page(message.body).splitlines())
+    linked = _link_addresses(text, nofollow=True, autoescape=True)
     return SafeString(linebreaks(linked, autoescape=False)) if linked else SafeString("")

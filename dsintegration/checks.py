@@ -70,7 +70,21 @@ def _check_token() -> list[CheckMessage]:
 
 
 def _check_dates() -> list[CheckMessage]:
-    return [*_check_expiry(), *_check_purge()]
+    return [*_check_expiry(), *_check_purge(), *_check_senders()]
+
+
+def _check_senders() -> list[CheckMessage]:
+    if not conf.lacks_system_emails():
+        return []
+    return [
+        Warning(
+            "DS_SYSTEM_EMAILS manque : les messages automatiques de cette instance de la "
+            "plateforme passent pour ceux d'une personne, et leurs balises se voient.",
+            hint="Mettez-y l'adresse qui les envoie : celle d'un message « Accusé de réception » "
+            "sur la page d'un dossier.",
+            id="dsintegration.W005",
+        )
+    ]
 
 
 def _check_purge() -> list[CheckMessage]:

@@ -223,6 +223,13 @@ def system_emails() -> frozenset[str]:
     return frozenset(email.strip().lower() for email in emails)
 
 
+def lacks_system_emails() -> bool:
+    """Whether it is another instance of the platform, of which we do not know who writes them."""
+    if sandbox() or getattr(settings, "DS_SYSTEM_EMAILS", None):
+        return False
+    return instance_at(api_url()) != origin_of(DEFAULT_API_URL)
+
+
 def sandbox() -> bool:
     return bool(getattr(settings, "DS_SANDBOX", False))
 

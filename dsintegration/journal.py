@@ -5,6 +5,7 @@ docs/decisions/2026-11-25-journal.md.
 """
 
 import getpass
+import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 
 from dsintegration.exceptions import DossierNotFound, DSError
+from dsintegration.harmless import cut
 from dsintegration.models import Action, ApiKey, Interface, JournalEntry, Outcome
 
 # By hand: an entry belongs to each access, and the ORM takes five times as long to write it.
@@ -25,6 +27,8 @@ INSERT = (
 )
 ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 AT_ONCE = 1000
+# What the columns of the actor hold; names come from systems and hosts that have other limits.
+LONGEST_NAME, LONGEST_REF = 150, 64
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,8 @@ class Actor:
     ) -> JournalEntry:
         return JournalEntry(
             interface=self.interface.value,
-            actor=self.name,
-            actor_ref=self.ref,
+            actor=cut(self.name, LONGEST_NAME),
+            actor_ref=_reference(self.ref),
             action=action.value,
             outcome=str(outcome),
             dossier_number=number,
@@ -95,6 +99,12 @@ def command(*, unattended: bool = False) -> Actor:
 def _name(text: str) -> str:
     """Some installations take addresses for names of accounts: what follows the @ is left out."""
     return re.sub(r"@\S*", "", text)
+
+
+def _reference(ref: str) -> str:
+    """One that is too long keeps what tells it from others: its digest."""
+    is_short = len(ref) <= LONGEST_REF and ref.isprintable()
+    return ref if is_short else hashlib.sha256(ref.encode(errors="replace")).hexdigest()
 
 
 def word(err: DSError) -> str:

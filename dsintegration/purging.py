@@ -6,17 +6,17 @@ half erased, and the next one goes on.
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
-from django.db.models import Case, Q, QuerySet, Value, When
+from django.db import IntegrityError, transaction
+from django.db.models import Case, ProtectedError, Q, QuerySet, RestrictedError, Value, When
 from django.utils import timezone
 
 from dsintegration import conf, journal
-from dsintegration.mirror.erasing import erase
+from dsintegration.mirror.erasing import Erased, erase
 from dsintegration.models import (
     Action,
     Dossier,
@@ -96,7 +96,22 @@ def _purge_dossiers(
         pks = list(candidates[:BATCH])
         if not pks:
             return
-        for row in erase(due, pks, by):
+        for row in _erase(due, pks, by):
             logger.info("purge_dossiers %d %s", row.number, row.reason.value)
             tally.dossiers[row.reason] += 1
         last = pks[-1]
+
+
+def _erase(due: QuerySet[Any], pks: Sequence[int], by: journal.Actor) -> list[Erased]:
+    """The batch, in halves where a row that belongs to one of its dossiers forbids it as a whole.
+
+    A host may have rows of its own that refer to dossiers; the next purge tries those again.
+    """
+    try:
+        return erase(due, pks, by)
+    except (IntegrityError, ProtectedError, RestrictedError) as err:
+        if len(pks) == 1:
+            logger.warning("purge_dossiers: a dossier is held: %s", type(err).__name__)
+            return []
+    middle = len(pks) // 2
+    return _erase(due, pks[:middle], by) + _erase(due, pks[middle:], by)

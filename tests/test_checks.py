@@ -14,6 +14,7 @@ from dsintegration.sandbox import TOKEN
 def good(settings):
     settings.DS_API_URL = "https://demarche.example.org/api/v2/graphql"
     settings.DS_API_TOKEN = TOKEN
+    settings.DS_SYSTEM_EMAILS = ["contact@example.org"]
     for name in conf.purge_delays():
         setattr(settings, name, "90d")
     return settings
@@ -89,6 +90,22 @@ def test_the_end_of_the_token_is_announced(good, days, words):
     else:
         assert [message.id for message in said] == ["dsintegration.W003"]
         assert said[0].msg == f"Le jeton de la plateforme {words} {day:%d/%m/%Y}."
+
+
+@pytest.mark.parametrize(
+    ("url", "emails", "expected"),
+    [
+        ("https://demarche.example.org/api/v2/graphql", [], ["W005"]),
+        ("https://demarche.example.org/api/v2/graphql", ["contact@example.org"], []),
+        ("https://demarche.numerique.gouv.fr/api/v2/graphql", [], []),
+        ("https://www.demarches-simplifiees.fr/api/v2/graphql", None, []),
+        ("", [], []),
+    ],
+)
+def test_another_instance_has_other_automatic_messages(good, url, emails, expected):
+    good.DS_API_URL, good.DS_SYSTEM_EMAILS = url, emails
+    assert ids() == expected
+    assert all("DS_SYSTEM_EMAILS manque" in message.msg for message in check_settings())
 
 
 def test_a_sandbox_needs_no_token(settings):

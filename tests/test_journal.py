@@ -15,7 +15,7 @@ from django.utils import timezone
 from dsintegration import journal
 from dsintegration.exceptions import DossierNotFound, DSError
 from dsintegration.mirror import storing
-from dsintegration.models import ApiKey, AppendOnly, Dossier, JournalEntry, Outcome
+from dsintegration.models import ApiKey, AppendOnly, Dossier, Interface, JournalEntry, Outcome
 from dsintegration.sandbox import Reply
 from dsintegration.services import AnswerNotWanted, fetch_dossier, fetch_dossiers
 from dsintegration.usager.links import make_link
@@ -129,6 +129,38 @@ class TestAppendOnly:
         assert old.forget_before(now - timedelta(hours=36), at_most=10) == 1
         assert old.forget_before(now - timedelta(hours=36), at_most=10) == 0
         assert JournalEntry.objects.count() == 2
+
+
+class TestWhoActs:
+    @pytest.mark.parametrize(
+        ("account", "written"),
+        [
+            ("x" * 150, "x" * 150),
+            ("x" * 300, "x" * 149 + "…"),
+            ("b\udcfcro", "b\ufffdro"),  # LOGNAME=b\xfcro: not UTF-8
+            ("a\x00\u202eb", "a\ufffd\ufffdb"),
+            ("\udcfc" * 300, "\ufffd" * 149 + "…"),
+        ],
+    )
+    def test_a_command_under_any_account(self, sandbox, monkeypatch, account, written):
+        monkeypatch.setattr(getpass, "getuser", lambda: account)
+        call_command("fetch_dossier", "12345")
+        call_command("purge_dossiers")
+        assert JournalEntry.objects.get(action="fetch").actor == written
+
+    @pytest.mark.parametrize("account", ["x" * 300, "é" * 300, "a\u202eb\ud800"])
+    def test_an_account_of_a_host(self, platform, account):
+        for number in (1, 2):
+            by = journal.Actor(Interface.CODE, account, f"{number} {account}")
+            fetch_dossier(NUMBER, by=by)
+        refs = set(JournalEntry.objects.values_list("actor_ref", flat=True))
+        assert len(refs) == 2
+
+    @pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + "@example.org"])
+    def test_a_login_name_of_any_length(self, client, name):
+        client.get("/admin/login/")
+        answer = client.post("/admin/login/", {"username": name, "password": "wrong"})
+        assert answer.status_code == 200
 
 
 class TestFetch:

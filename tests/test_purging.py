@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection
+from django.db.models import ProtectedError
+from django.db.models.signals import pre_delete
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -31,7 +33,7 @@ from dsintegration.models import (
 )
 from dsintegration.services import fetch_dossier
 from dsintegration.signals import dossier_purged
-from dsintegration.usager.links import make_link
+from dsintegration.usager.links import DossierIsGone, make_link
 from tests.factories import DemarcheFactory, DossierFactory, MessageFactory, dossier_answer
 from tests.settings import EMPTY
 
@@ -154,6 +156,60 @@ class TestWhatGoes:
         assert Dossier.objects.get().erased_at is None
         assert "  effacé de la plateforme : 1" in lines
         assert PurgedDossier.objects.get().number == NUMBER + 1
+
+    def test_a_link_is_made_meanwhile(self, delays, monkeypatch):
+        """After the purge has read what belongs to the dossier, and before it is gone."""
+        dossier, made = gone(), []
+        gone(NUMBER + 1)
+
+        def make():
+            try:
+                make_link(Dossier(pk=dossier.pk, number=NUMBER, usager_email="u@example.org"))
+                made.append("a link")
+            except DossierIsGone:
+                made.append("none")
+            finally:
+                connection.close()
+
+        thread = threading.Thread(target=make)
+
+        def meanwhile(instance, **_):
+            if instance.number == NUMBER:
+                thread.start()
+                thread.join(0.5)  # it waits for us; if it does not, it is through
+
+        pre_delete.connect(meanwhile, Dossier)
+        try:
+            purge()
+        finally:
+            pre_delete.disconnect(meanwhile, Dossier)
+        thread.join()
+        assert (made, kept()) == (["none"], [])
+        assert not UsagerAccess.objects.exists()
+
+    @pytest.mark.parametrize("error", [ProtectedError("…", set()), IntegrityError("…")])
+    def test_one_that_something_of_the_host_holds_keeps_the_others_from_nothing(
+        self, delays, error, logs
+    ):
+        for number in range(1, 8):
+            gone(number)
+
+        def hold(instance, **_):
+            if instance.number == 3:
+                raise error
+
+        pre_delete.connect(hold, Dossier)
+        try:
+            lines = purge()
+        finally:
+            pre_delete.disconnect(hold, Dossier)
+        assert kept() == [3]
+        assert Message.objects.filter(dossier__number=3).exists()
+        assert "  effacé de la plateforme : 6" in lines
+        assert sorted(PurgedDossier.objects.values_list("version", flat=True)) == [*range(1, 7)]
+        assert "a dossier is held" in logs.text
+        purge()
+        assert kept() == []
 
     def test_the_platform_is_not_asked(self, delays, sandbox):
         sandbox.dossiers[NUMBER] = dossier_answer(NUMBER)

@@ -24,7 +24,8 @@ from dsintegration.models import Demarche, Dossier, Message, Platform
 from dsintegration.platform.client import Client
 from dsintegration.representation import dossier_as_json
 from dsintegration.sandbox import TOKEN, Reply, Sandbox
-from dsintegration.services import AnswerNotWanted, fetch_dossier
+from dsintegration.services import AnswerNotWanted, fetch_dossier, fetch_dossiers
+from dsintegration.signals import dossier_changed
 from tests.factories import DossierFactory, dossier_answer, message_answer
 
 pytestmark = pytest.mark.django_db
@@ -299,6 +300,47 @@ class TestSummaryOfTheConversation:
         assert not stored().is_to_answer
         assert not Dossier.objects.to_answer().exists()
 
+    @pytest.mark.parametrize("address", ["new@example.org", "NEW@example.org ", USAGER.upper()])
+    def test_a_question_stays_the_usager_s_when_the_address_changes(self, platform, address):
+        """Another address of the account, or a transfer: the platform tells neither."""
+        question = message_answer("m1", email=USAGER)
+        platform(messages=[question])
+        fetch_dossier(NUMBER)
+        platform(messages=[question], usager={"id": "VXNlci05", "email": address})
+        for _ in range(2):
+            fetch_dossier(NUMBER)
+            assert stored().is_to_answer
+            assert stored().messages.get().author == "usager"
+            assert stored().last_message_author == "usager"
+        assert dossier_as_json(stored())["messages"][0]["author"] == "usager"
+
+    def test_and_when_it_changes_again(self, platform):
+        first, second = (
+            message_answer("m1", email=USAGER),
+            message_answer("m2", email="b@example.org"),
+        )
+        platform(messages=[first])
+        fetch_dossier(NUMBER)
+        for address in ("b@example.org", "c@example.org", "d@example.org"):
+            platform(messages=[first, second], usager={"id": "VXNlci05", "email": address})
+            fetch_dossier(NUMBER)
+        assert [message.author for message in stored().messages.all()] == ["usager", "usager"]
+        third = message_answer("m3", email=USAGER)
+        platform(messages=[third], usager={"id": "VXNlci05", "email": "d@example.org"})
+        fetch_dossier(NUMBER)
+        authors = {message.ds_id: message.author for message in stored().messages.all()}
+        assert authors == {"m1": "usager", "m2": "usager", "m3": "autre"}
+
+    def test_one_that_was_written_just_before_the_change(self, platform):
+        platform(messages=[])
+        fetch_dossier(NUMBER)
+        platform(
+            messages=[message_answer("m1", email=USAGER), message_answer("m2", email="")],
+            usager={"id": "VXNlci05", "email": "new@example.org"},
+        )
+        fetch_dossier(NUMBER)
+        assert [message.author for message in stored().messages.all()] == ["usager", "autre"]
+
     def test_a_new_address_of_the_platform_is_learnt_at_the_next_fetch(self, platform, settings):
         platform(messages=[message_answer("m1", email="robot@example.org")])
         fetch_dossier(NUMBER)
@@ -338,6 +380,78 @@ class TestWanted:
         with pytest.raises(AnswerNotWanted):
             fetch_dossier(NUMBER, wanted=lambda payload: payload.state != "accepte")
         assert dossier_as_json(stored()) == before
+
+
+class TestMessagesThatMove:
+    """A message appears under another dossier: it is there alone, and both say so."""
+
+    OTHER = NUMBER + 1
+
+    def of(self, number: int) -> tuple[int, list[str], int]:
+        dossier = Dossier.objects.get(number=number)
+        ids = list(dossier.messages.values_list("ds_id", flat=True))
+        assert dossier.messages_count == len(ids)
+        assert dossier.last_message_at == max(
+            dossier.messages.values_list("created_at", flat=True), default=None
+        )
+        return len(ids), ids, dossier.version
+
+    @pytest.fixture
+    def moved(self, platform, sandbox):
+        """m2, a question, is of NUMBER here, and of OTHER on the platform."""
+        first = message_answer("m1")
+        second = message_answer("m2", email=USAGER, createdAt="2026-03-05T00:00:00+01:00")
+        platform(messages=[first, second])
+        sandbox.dossiers[self.OTHER] = dossier_answer(self.OTHER, messages=[])
+        list(fetch_dossiers([NUMBER, self.OTHER]))
+        platform(messages=[first])
+        sandbox.dossiers[self.OTHER] = dossier_answer(self.OTHER, messages=[second])
+
+    @pytest.mark.parametrize(
+        "numbers",
+        [[OTHER], [OTHER, NUMBER], [NUMBER, OTHER], [[NUMBER], [OTHER]], [[OTHER], [NUMBER]]],
+    )
+    def test_both_are_right_and_new(self, moved, numbers):
+        (_, _, before), (_, _, other_before) = self.of(NUMBER), self.of(self.OTHER)
+        for batch in numbers if isinstance(numbers[0], list) else [numbers]:
+            list(fetch_dossiers(batch))
+        count, ids, version = self.of(NUMBER)
+        assert (count, ids) == (1, ["m1"])
+        assert version > before
+        assert not Dossier.objects.get(number=NUMBER).usager_spoke_last
+        assert self.of(self.OTHER)[:2] == (1, ["m2"])
+        assert self.of(self.OTHER)[2] > other_before
+        versions = set(Dossier.objects.values_list("version", flat=True))
+        assert len(versions) == 2
+        assert max(versions) == Platform.objects.get().version
+
+    def test_it_is_announced(self, moved, django_capture_on_commit_callbacks):
+        heard = []
+
+        def hear(dossier, fields, **_):
+            heard.append((dossier.number, fields))
+
+        dossier_changed.connect(hear)
+        try:
+            with django_capture_on_commit_callbacks(execute=True):
+                fetch_dossier(self.OTHER)
+        finally:
+            dossier_changed.disconnect(hear)
+        assert sorted(number for number, _ in heard) == [NUMBER, self.OTHER]
+        assert all("messages" in fields for _, fields in heard)
+
+    def test_behind_an_answer_that_is_older(self, moved, platform):
+        """Of one request, the first dossier's answer is not taken, the other's is."""
+        platform(dateDerniereModification="2020-01-01T00:00:00+01:00")
+        list(fetch_dossiers([NUMBER, self.OTHER]))
+        assert self.of(NUMBER)[:2] == (1, ["m1"])
+        assert self.of(self.OTHER)[:2] == (1, ["m2"])
+
+    def test_under_two_dossiers_at_once(self, moved, platform):
+        platform(messages=[message_answer("m1"), message_answer("m2")])
+        for _ in range(2):
+            list(fetch_dossiers([NUMBER, self.OTHER]))
+            assert self.of(NUMBER)[0] + self.of(self.OTHER)[0] == 2
 
 
 class TestDeletedMessages:
@@ -757,7 +871,8 @@ class TestCost:
         platform(**fields)
         # BEGIN and COMMIT are savepoints here, and counted, and so is the entry of the journal:
         # three more than what is allowed.
-        with django_assert_max_num_queries(8 + 3):
+        # Where messages are new, one looks whether they were another dossier's.
+        with django_assert_max_num_queries(9 + 3):
             assert fetch_dossier(NUMBER).created
         fetch_dossier(NUMBER)
         with django_assert_max_num_queries(4 + 3):
@@ -767,7 +882,7 @@ class TestCost:
             messages=[message_answer(f"m{rank}", body="autre") for rank in range(1, count + 2)],
             demarche={"id": "Procedure-7", "number": 7, "title": "Nouveau titre"},
         )
-        with django_assert_max_num_queries(8 + 3):
+        with django_assert_max_num_queries(9 + 3):
             assert fetch_dossier(NUMBER).changed
         assert Message.objects.count() == count + 2 if count else 1
 

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from dsintegration.admin.mirror import MirrorAdmin, in_words
+from dsintegration.harmless import on_a_page
 from dsintegration.mirror.summary import summary
 from dsintegration.models import Demarche, Dossier
 from dsintegration.templatetags.dossiers import thousands
@@ -43,17 +44,17 @@ def _count_of(state: Dossier.State) -> Callable[[Any], str]:
 class DemarcheAdmin(MirrorAdmin):
     list_display = (
         "number",
-        "title",
+        "shown_title",
         *map(_count_of, Dossier.State),
         "dossiers",
         in_words("decision_hidden", "décision masquée"),
     )
-    list_display_links = ("number", "title")
+    list_display_links = ("number", "shown_title")
     ordering = ("title", "number")
     search_fields = ("title", "=number")
     search_help_text = "Numéro, ou mots du titre"
-    fields = ("number", "title", "fetched_at", "decision_hidden")
-    readonly_fields = ("number", "title", "fetched_at")
+    fields = ("number", "shown_title", "fetched_at", "decision_hidden")
+    readonly_fields = ("number", "shown_title", "fetched_at")
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -62,6 +63,10 @@ class DemarcheAdmin(MirrorAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return CountedChangeList
+
+    @admin.display(description="titre", ordering="title")
+    def shown_title(self, demarche: Any) -> str:
+        return on_a_page(demarche.title)
 
     @admin.display(description="Total")
     def dossiers(self, demarche: Any) -> SafeString:

@@ -21,6 +21,7 @@ from dsintegration.admin import fetch
 from dsintegration.admin.export import FORMATS, DossierResource, FormatForm
 from dsintegration.admin.filters import DepositFilter, SituationFilter, search
 from dsintegration.admin.mirror import CappedPaginator, MirrorAdmin
+from dsintegration.harmless import on_a_page
 from dsintegration.models import Action, Dossier, DossierQuerySet, Outcome
 from dsintegration.templatetags.dossiers import ago, day, state_badge
 
@@ -66,7 +67,7 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
 
     @admin.display(description="démarche")
     def title(self, dossier: Dossier) -> str:
-        return dossier.demarche.title
+        return on_a_page(dossier.demarche.title)
 
     @admin.display(description="état")
     def etat(self, dossier: Dossier) -> str:
@@ -82,7 +83,7 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
 
     @admin.display(description="usager")
     def usager(self, dossier: Dossier) -> str:
-        return dossier.usager_email
+        return on_a_page(dossier.usager_email)
 
     @admin.display(description="déposé le", ordering="date_depot")
     def depot(self, dossier: Dossier) -> str:

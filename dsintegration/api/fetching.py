@@ -9,15 +9,29 @@ from dsintegration.api.sharing import Outcome, shared
 from dsintegration.exceptions import DossierNotFound, DSError, Reason
 from dsintegration.models import ApiKey, Dossier
 from dsintegration.payloads import DossierPayload
-from dsintegration.platform.client import get_client
+from dsintegration.platform.client import WEB_BUDGET, get_client
+from dsintegration.platform.sockets import deadline
 from dsintegration.services import AnswerNotWanted, fetch_dossier
+
+# What any other dossier would have met as well.
+OF_ALL = {
+    Reason.TOKEN_REFUSED,
+    Reason.TOKEN_EXPIRED,
+    Reason.THROTTLED,
+    Reason.MAINTENANCE,
+    Reason.CERTIFICATE,
+    Reason.REDIRECT,
+    Reason.QUERY_REFUSED,
+}
+# Of a page's time, the seconds that are left to find out whether it was this dossier.
+SECONDS_TO_TELL = 2.0
 
 
 def fetch_for(key: ApiKey, number: int) -> bool:
     """Fetch the dossier, if the key may see it; whether it is new here.
 
     Raises DSError, or DossierIsNotHere: for a key limited to démarches, a dossier outside them is
-    neither stored nor told apart from one that nobody knows.
+    neither stored nor told apart from one that nobody knows, be it malformed or slow.
     """
     by = journal.key(key)
     is_ours = False
@@ -35,7 +49,8 @@ def fetch_for(key: ApiKey, number: int) -> bool:
             return False
 
         try:
-            result = fetch_dossier(number, client=get_client(web=True), wanted=wanted, by=by)
+            with deadline(WEB_BUDGET if key.all_demarches else WEB_BUDGET - SECONDS_TO_TELL):
+                result = fetch_dossier(number, client=get_client(web=True), wanted=wanted, by=by)
         except AnswerNotWanted:
             return Outcome(unwanted=refused[0])
         except DSError as err:
@@ -49,17 +64,33 @@ def fetch_for(key: ApiKey, number: int) -> bool:
         outcome = shared(number, call, serves=serves)
     except DSError as late:  # the calls of others took all our time
         journal.write(by.failed(late))
+        if _would_tell(late, key, number):
+            raise DossierIsNotHere from None
         raise
     if not is_ours:  # whoever made the call has an entry of its own
-        is_here = visible_dossiers(Dossier.objects.all(), key).filter(number=number).exists()
+        is_here = _is_here(key, number)
         word = outcome.word(number) if is_here or not outcome.result else "not_found"
         journal.write(by.fetched(number, word))
     if outcome.unwanted is not None:
         raise DossierIsNotHere
     if err := outcome.error(number):
-        if not key.all_demarches and (
-            isinstance(err, DossierNotFound) or err.reason is Reason.NO_RIGHT
-        ):
+        if _would_tell(err, key, number):
             raise DossierIsNotHere
         raise err
     return outcome.result == "created"
+
+
+def _would_tell(err: DSError, key: ApiKey, number: int) -> bool:
+    """Whether the failure would tell the key something of a dossier that may not be its own."""
+    if key.all_demarches:
+        return False
+    if isinstance(err, DossierNotFound) or err.reason is Reason.NO_RIGHT:
+        return True
+    if err.reason in OF_ALL or _is_here(key, number):
+        return False
+    # A platform that is down is down for everybody: a key may be told, and tries again.
+    return get_client(web=True).answers(within=SECONDS_TO_TELL)
+
+
+def _is_here(key: ApiKey, number: int) -> bool:
+    return visible_dossiers(Dossier.objects.all(), key).filter(number=number).exists()

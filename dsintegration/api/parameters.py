@@ -9,7 +9,8 @@ from django.core.exceptions import ValidationError as FormError
 from django.http import QueryDict
 from rest_framework.exceptions import ValidationError
 
-from dsintegration.numbers import MAX_NUMBER, shown
+from dsintegration.harmless import cut
+from dsintegration.numbers import MAX_NUMBER
 
 # Whatever the platform may come to call an état, but for what no text holds.
 WORD = r"[^\x00-\x1f\x7f]{1,255}"
@@ -31,7 +32,7 @@ def check_parameters(
     for name, values in given.lists():
         if name not in known:
             choice = ", ".join(known) or "aucun"
-            faults[shown(name)] = f"paramètre inconnu ; possibles ici : {choice}."
+            faults[cut(name, 40)] = f"paramètre inconnu ; possibles ici : {choice}."
         elif not all(values):
             faults[name] = "valeur vide ; ôtez le paramètre, ou donnez une valeur."
         elif len(values) > 1 and name not in repeatable:

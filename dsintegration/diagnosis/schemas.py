@@ -19,7 +19,7 @@ from graphql import (
     validate,
 )
 
-from dsintegration.numbers import shown
+from dsintegration.harmless import cut
 from dsintegration.platform.documents import GET_CHANGES, GET_DOSSIER, GET_RIGHT
 
 DOCUMENTS = (GET_DOSSIER, GET_CHANGES, GET_RIGHT)
@@ -75,9 +75,9 @@ def compare(introspection: dict[str, Any], known_states: Collection[str]) -> Dif
     return Differences(
         gone,
         # A field that is gone is a fault too: it is named once.
-        [] if gone else _unique(shown(fault, 120) for fault in faults),
+        [] if gone else _unique(cut(fault, 120) for fault in faults),
         {place: reason for place, reason in found if reason is not None},
-        [shown(state) for state in states if state not in known_states],
+        [cut(state, 40) for state in states if state not in known_states],
     )
 
 
@@ -95,8 +95,8 @@ class _Usage(GraphQLError):
 
     def __init__(self, place: str, reason: str | None) -> None:
         super().__init__(place)
-        self.place = shown(place, 80)
-        self.reason = reason and shown(reason, 120)
+        self.place = cut(place, 80)
+        self.reason = reason and cut(reason, 120)
 
 
 class _WhatIsUsed(ValidationRule):

@@ -52,4 +52,9 @@ def check_settings() -> Finding:
         remarks.append(f"attention, le jeton expire le {day:%d/%m/%Y} : créez-en un autre avant")
     else:
         remarks.append(f"le jeton expire le {day:%d/%m/%Y}")
+    if conf.lacks_system_emails():
+        remarks.append(
+            "attention, DS_SYSTEM_EMAILS n'est pas rempli : les messages automatiques de cette "
+            "instance passent pour ceux d'une personne"
+        )
     return Finding(Check.SETTINGS, True, " ; ".join(remarks) + ".")

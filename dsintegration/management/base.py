@@ -24,6 +24,7 @@ from dsintegration.exceptions import (
     DSInvalidResponse,
     DSUnavailable,
 )
+from dsintegration.harmless import in_a_terminal
 
 MIXED, BAD_INPUT, WRONG_SETTINGS = 1, 2, 7
 STATUS_OF: dict[type[DSError], int] = {
@@ -78,9 +79,8 @@ class DossierCommand(BaseCommand):
         parser._optionals.title = "options"
 
         def error(message: str) -> Any:
-            raise CommandError(
-                f"{in_french(message)} ; voir {parser.prog} --help", returncode=BAD_INPUT
-            )
+            sentence = in_a_terminal(in_french(message))  # it repeats what was typed or pasted
+            raise CommandError(f"{sentence} ; voir {parser.prog} --help", returncode=BAD_INPUT)
 
         parser.error = error  # type: ignore[method-assign]
         return parser

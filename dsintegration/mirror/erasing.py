@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -36,6 +36,7 @@ def erase(due: QuerySet[Any], pks: Sequence[int], by: journal.Actor) -> list[Era
     """
     with transaction.atomic(durable=True):
         platform = lock_platform()
+        _hold(pks)
         rows = due.filter(pk__in=pks).order_by("pk")
         erased = [
             Erased(pk, number, demarche, Outcome(reason))
@@ -53,6 +54,14 @@ def erase(due: QuerySet[Any], pks: Sequence[int], by: journal.Actor) -> list[Era
         journal.write(*(by.entry(Action.PURGE, row.reason, row.number) for row in erased))
         transaction.on_commit(partial(_announce, erased))
     return erased
+
+
+def _hold(pks: Sequence[int]) -> None:
+    """Let no row that belongs to these dossiers be made until the end of the transaction: a link
+    for a usager takes no lock of ours. SQLite has one writer at a time anyway.
+    """
+    if connection.features.has_select_for_update:
+        list(Dossier.objects.select_for_update().filter(pk__in=pks).order_by("pk").values("pk"))
 
 
 def _leave_numbers(erased: Sequence[Erased], first_version: int) -> None:

@@ -14,7 +14,7 @@ from dsintegration.mirror.locking import save_platform
 from dsintegration.models import Demarche, Dossier, Message, Platform
 from dsintegration.signals import dossier_changed, message_received
 
-MESSAGE = ("email", "body", "created_at", "discarded_at", "absent_since")
+MESSAGE = ("email", "body", "created_at", "discarded_at", "absent_since", "from_usager")
 # All that an upsert brings up to date.
 DOSSIER = tuple(
     field.attname
@@ -91,10 +91,7 @@ def write_dossiers(dossiers: list[Dossier]) -> None:
 
 
 def write_messages(messages: list[Message]) -> None:
-    # A message that went from one dossier of the batch to another comes twice: where it is wins.
-    where_it_is = sorted(messages, key=lambda message: message.absent_since is None)
-    distinct = {message.ds_id: message for message in where_it_is}
-    _upsert(Message, list(distinct.values()), "ds_id", ("dossier_id", *MESSAGE))
+    _upsert(Message, messages, "ds_id", ("dossier_id", *MESSAGE))
 
 
 def touch(dossiers: list[Dossier], sent_at: datetime) -> None:

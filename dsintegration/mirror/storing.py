@@ -7,7 +7,7 @@ the same for one dossier and for fifty, whatever the number of messages.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -32,7 +32,8 @@ from dsintegration.mirror.statements import (
     write_platform,
 )
 from dsintegration.models import Author, Demarche, Dossier, Message, Outcome
-from dsintegration.payloads import DossierPayload, MessagePayload
+from dsintegration.models.mirror import normalised
+from dsintegration.payloads import DossierPayload
 
 # Columns that bear the same name in the answer.
 COPIED = (
@@ -81,6 +82,7 @@ def store(
         news = [p for p in payloads if not _is_older(p, known.get(p.number), sent_at)]
         demarches, renamed = _store_demarches(news, known.values(), sent_at)
         stored_messages = _stored_messages(known.values())
+        homes = {message.id: p.number for p in news for message in p.messages}
 
         results: dict[int, FetchResult] = {}
         changes: list[Change] = []
@@ -93,7 +95,7 @@ def store(
                 number=payload.number, fetched_at=sent_at, checked_at=sent_at
             )
             conversation = _conversation(
-                payload.messages, dossier, stored_messages[dossier.pk], sent_at
+                payload, dossier, stored_messages[dossier.pk], homes, sent_at
             )
             demarche = demarches[payload.demarche.number]
             loud, quiet = _assign_all(dossier, payload, demarche, conversation.columns, sent_at)
@@ -109,6 +111,13 @@ def store(
             (to_write if changed or quiet else unmoved).append(dossier)
             messages += conversation.to_write
             results[payload.number] = FetchResult(dossier, created=created, changed=changed)
+
+        for dossier, rest in _left_behind(messages, stored_messages, known, results):
+            platform.version += 1
+            dossier.version, dossier.changed_at = platform.version, timezone.now()
+            loud = _assign(dossier, _summary(rest, dossier.usager_email))
+            changes.append(Change(dossier, False, frozenset([*loud, "messages"]), []))
+            to_write.append(dossier)
 
         if renamed:
             others = Dossier.objects.filter(demarche__number__in=renamed)
@@ -227,15 +236,18 @@ class _Conversation:
 
 
 def _conversation(
-    given: Iterable[MessagePayload],
+    payload: DossierPayload,
     dossier: Dossier,
     stored: dict[str, list[Any]],
+    homes: dict[str, int],
     sent_at: datetime,
 ) -> _Conversation:
-    """The messages as they are to be.
+    """The messages as they are to be; `homes`: the numbers of the dossiers that others are in now.
 
-    One that is deleted on the platform, or no longer in the answer, keeps no text here.
+    One that is deleted on the platform, or no longer in the answer, keeps no text here. One that
+    the usager wrote, be it from the address that the dossier had at our last look, stays so.
     """
+    usagers = {normalised(dossier.usager_email), normalised(payload.usager.email)} - {""}
     wanted = {
         message.id: [
             message.email,
@@ -243,37 +255,69 @@ def _conversation(
             message.created_at,
             message.discarded_at,
             None,
+            normalised(message.email) in usagers or _is_from_usager(stored.get(message.id)),
         ]
-        for message in given
+        for message in payload.messages
+        if homes[message.id] == dossier.number
     }
-    for ds_id, (email, _, created_at, discarded_at, absent_since) in stored.items():
-        if ds_id not in wanted:
-            wanted[ds_id] = [email, "", created_at, discarded_at, absent_since or sent_at]
+    for ds_id, (email, _, created_at, discarded_at, absent_since, *rest) in stored.items():
+        if ds_id not in homes:
+            wanted[ds_id] = [email, "", created_at, discarded_at, absent_since or sent_at, *rest]
     to_write = [
         Message(dossier=dossier, ds_id=ds_id, **dict(zip(MESSAGE, row, strict=True)))
         for ds_id, row in wanted.items()
         if stored.get(ds_id) != row
     ]
     return _Conversation(
-        columns=sorted(wanted.values(), key=lambda row: row[MESSAGE.index("created_at")]),
+        columns=_oldest_first(wanted.values()),
         to_write=to_write,
         received=[row for row in to_write if row.ds_id not in stored and not row.discarded_at],
     )
 
 
+def _left_behind(
+    messages: Iterable[Message],
+    stored: dict[int | None, dict[str, list[Any]]],
+    known: dict[int, Dossier],
+    answered: Container[int],
+) -> list[tuple[Dossier, list[list[Any]]]]:
+    """Dossiers without an answer of which messages appear in another now, with those that stay."""
+    new = [row.ds_id for row in messages if row.ds_id not in stored.get(row.dossier.pk, {})]
+    moved = Message.objects.only("ds_id", "dossier_id").in_bulk(new, field_name="ds_id")
+    if not moved:
+        return []
+    pks = {message.dossier_id for message in moved.values()}
+    dossiers = {dossier.pk: dossier for dossier in known.values() if dossier.pk in pks}
+    dossiers = Dossier.objects.select_related("demarche").in_bulk(pks - dossiers.keys()) | dossiers
+    rows = _stored_messages(dossiers.values())
+    return [
+        (dossier, _oldest_first(row for ds_id, row in rows[pk].items() if ds_id not in moved))
+        for pk, dossier in dossiers.items()
+        if dossier.number not in answered
+    ]
+
+
+def _oldest_first(columns: Iterable[list[Any]]) -> list[list[Any]]:
+    return sorted(columns, key=lambda row: row[MESSAGE.index("created_at")])
+
+
+def _is_from_usager(row: list[Any] | None) -> bool:
+    return row is not None and row[MESSAGE.index("from_usager")]
+
+
 def _summary(messages: list[list[Any]], usager_email: str) -> dict[str, Any]:
     """What lists show of a conversation; a deleted or absent message is nobody's last word."""
     readable = [
-        (email, created_at)
-        for email, _, created_at, discarded_at, absent_since in messages
+        (Author.of(email, usager_email, from_usager=from_usager), created_at)
+        for email, _, created_at, discarded_at, absent_since, from_usager in messages
         if discarded_at is None and absent_since is None
     ]
-    last_email, last_at = readable[-1] if readable else ("", None)
-    authors = (Author.of(email, usager_email) for email, _ in reversed(readable))
+    last_author, last_at = readable[-1] if readable else (None, None)
+    authors = (author for author, _ in reversed(readable))
     last_person = next((author for author in authors if author is not Author.SYSTEME), None)
     return {
         "messages_count": len(messages),
         "last_message_at": last_at,
-        "last_message_author": Author.of(last_email, usager_email).value if readable else "",
+        "last_message_author": last_author.value if last_author else "",
         "usager_spoke_last": last_person is Author.USAGER,
     }

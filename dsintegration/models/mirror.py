@@ -11,6 +11,7 @@ from django.db.models.functions import Lower
 
 from dsintegration import conf
 from dsintegration.exceptions import DSError, stored_error
+from dsintegration.harmless import on_a_page
 
 
 class Platform(models.Model):
@@ -75,7 +76,7 @@ class Demarche(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.title} (n° {self.number})"
+        return f"{on_a_page(self.title)} (n° {self.number})"
 
 
 class Author(models.TextChoices):
@@ -86,12 +87,18 @@ class Author(models.TextChoices):
     AUTRE = "autre", "service ou tiers"
 
     @classmethod
-    def of(cls, email: str, usager_email: str) -> "Author":
-        """Who writes from `email`; another address that the usager had formerly is AUTRE."""
-        email = email.strip().lower()
+    def of(cls, email: str, usager_email: str, *, from_usager: bool = False) -> "Author":
+        """Who wrote from `email`; `from_usager`: it was the usager's address at the time."""
+        email = normalised(email)
         if email in conf.system_emails():
             return cls.SYSTEME
-        return cls.USAGER if email == usager_email.strip().lower() else cls.AUTRE
+        is_usager = from_usager or email == normalised(usager_email)
+        return cls.USAGER if is_usager else cls.AUTRE
+
+
+def normalised(address: str) -> str:
+    """An address as it is compared."""
+    return address.strip().lower()
 
 
 OPEN_STATES = ("en_construction", "en_instruction")
@@ -293,6 +300,11 @@ class Message(models.Model):
     created_at = models.DateTimeField("écrit le")
     discarded_at = models.DateTimeField("supprimé le", null=True, blank=True)
     absent_since = models.DateTimeField("absent de la plateforme depuis", null=True, blank=True)
+    from_usager = models.BooleanField(
+        "écrit par l'usager",
+        default=False,
+        help_text="Le reste quand l'adresse de l'usager change, ou que le dossier change de mains.",
+    )
 
     class Meta:
         verbose_name = "message"
@@ -310,7 +322,7 @@ class Message(models.Model):
     @property
     def author(self) -> Author:
         """Who wrote it."""
-        return Author.of(self.email, self.dossier.usager_email)
+        return Author.of(self.email, self.dossier.usager_email, from_usager=self.from_usager)
 
     @property
     def is_only_a_file(self) -> bool:

@@ -20,7 +20,13 @@ from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from dsintegration import __version__, conf
 from dsintegration.exceptions import DSError, DSInvalidResponse, DSUnavailable, Reason
-from dsintegration.platform.documents import GET_CHANGES, GET_DOSSIER, Document, get_dossiers
+from dsintegration.platform.documents import (
+    GET_CHANGES,
+    GET_DOSSIER,
+    GET_NOTHING,
+    Document,
+    get_dossiers,
+)
 from dsintegration.platform.failures import answer_failure, failures_by_alias, network_failure
 from dsintegration.platform.rate_limit import count_request, wait_for_turn
 from dsintegration.platform.sockets import deadline, seconds_left
@@ -139,6 +145,16 @@ class Client:
         """
         with deadline(self._budget):
             return self._execute_once(document)
+
+    def answers(self, *, within: float) -> bool:
+        """Whether the platform answers just now, in one try of so many seconds."""
+        count_request()
+        try:
+            with deadline(within):
+                self._execute_once(GET_NOTHING)
+        except DSError:
+            return False
+        return True
 
     @property
     def transport(self) -> BoundedTransport:

@@ -110,6 +110,9 @@ GET_RIGHT = Document(
     "query getRight($number: Int!) { dossier(number: $number) { number demarche { number } } }"
 )
 
+# Whether the platform answers at all: it names the type of its root.
+GET_NOTHING = Document("query getNothing { __typename }")
+
 # The platform refuses documents that are deeper than 15 levels; no type of it is nested so.
 GET_SCHEMA = Document(
     get_introspection_query(descriptions=False, input_value_deprecation=True, type_depth=5)

@@ -7,6 +7,7 @@ which changes. Nothing of an answer goes into an exception: its texts may name p
 import re
 import ssl
 import time
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -177,8 +178,12 @@ def retry_after(response: requests.Response) -> float | None:
 
 
 def http_moment(text: str | None) -> float | None:
-    """The seconds since 1970 of an HTTP date."""
+    """The seconds since 1970 of an HTTP date, in any of its three forms (RFC 9110, 5.6.7)."""
     try:
-        return parsedate_to_datetime(text).timestamp() if text else None
+        moment = parsedate_to_datetime(text) if text else None
+        if moment is None:
+            return None
+        # All are GMT; asctime's form does not say so.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):  # the latter: a year or an hour beyond any integer
         return None

@@ -141,7 +141,8 @@ class BoundedTransport(RequestsHTTPTransport):
             response.content.decode("utf-8")  # raises where `text` would put other letters
 
     def _parse(self, text: str) -> dict[str, Any]:
-        body = json.loads(text)
+        # Some proxies put a byte-order mark before it, which may be ignored (RFC 8259, 8.1).
+        body = json.loads(text.removeprefix("\ufeff"))
         if not isinstance(body, dict):
             # gql would look for keys in it and fail in as many ways as JSON has types.
             raise TypeError("a GraphQL answer is an object")

@@ -17,6 +17,7 @@ from dsintegration import conf
 from dsintegration.bodies import body_as_html
 from dsintegration.checks import NOTICE
 from dsintegration.exceptions import DSAccessDenied
+from dsintegration.harmless import on_a_page
 from dsintegration.mirror.summary import summary
 from dsintegration.models import Demarche, Dossier, Message, Platform
 
@@ -28,8 +29,16 @@ def state_badge(dossier: Dossier) -> SafeString:
     """The état in words; the colour only repeats it."""
     known = dossier.state if dossier.state in Dossier.State.values else "inconnu"
     return format_html(
-        '<span class="ds-state ds-state-{}">{}</span>', known, dossier.get_state_display()
+        '<span class="ds-state ds-state-{}">{}</span>',
+        known,
+        on_a_page(dossier.get_state_display()),
     )
+
+
+@register.filter
+def foreign(text: str) -> SafeString:
+    """A line that somebody else wrote, which turns around nothing of ours."""
+    return format_html("<bdi>{}</bdi>", on_a_page(text))
 
 
 @register.filter
@@ -166,7 +175,9 @@ def dashboard(context: RequestContext) -> dict[str, Any]:
     return {
         "perms": context["perms"],
         "figures": figures,
-        "states": [(state, known.get(state, state), figures.states[state]) for state in states],
+        "states": [
+            (state, on_a_page(known.get(state, state)), figures.states[state]) for state in states
+        ],
         "demarches": [
             (demarches[pk], [counts[state] for state in states], counts.total())
             for pk, counts in ranked

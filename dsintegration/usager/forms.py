@@ -19,7 +19,7 @@ class NumberField(forms.CharField):
 class LinkRequestForm(forms.Form):
     number = NumberField(
         label="Numéro du dossier",
-        max_length=50,
+        max_length=300,  # the address of its page, too
         help_text="Il figure dans les courriels que vous avez reçus. Exemple : 12345.",
         error_messages={"required": "Écrivez le numéro du dossier, par exemple 12345."},
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),

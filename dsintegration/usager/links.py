@@ -8,7 +8,7 @@ import secrets
 from enum import Enum
 
 from django.core import signing
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from dsintegration.models import Dossier, UsagerAccess
@@ -34,16 +34,27 @@ class LinkRefused(Exception):
         super().__init__(refusal.value)
 
 
+class DossierIsGone(Exception):
+    """Between the look at a dossier and its link, a purge has erased it."""
+
+
 def make_link(dossier: Dossier) -> tuple[UsagerAccess, str]:
-    """A new access to the dossier, for its present address, and the token of its link."""
+    """A new access to the dossier, for its present address, and the token of its link.
+
+    Raises DossierIsGone if it was erased meanwhile.
+    """
     token = _signer().sign(secrets.token_urlsafe(24))
     UsagerAccess.objects.expired().delete()
-    access = UsagerAccess.objects.create(
-        dossier=dossier,
-        address_digest=digest_of(dossier),
-        link_digest=digest("link", token),
-        sent_at=timezone.now(),
-    )
+    try:
+        with transaction.atomic():
+            access = UsagerAccess.objects.create(
+                dossier=dossier,
+                address_digest=digest_of(dossier),
+                link_digest=digest("link", token),
+                sent_at=timezone.now(),
+            )
+    except IntegrityError as err:
+        raise DossierIsGone from err
     return access, token
 
 

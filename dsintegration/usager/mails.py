@@ -30,7 +30,7 @@ class MailNotSent(Exception):
 def send_link(dossier: Dossier, pages: str) -> None:
     """Make a link below the address of our `pages`, and send it to the dossier's usager.
 
-    Raises MailNotSent.
+    Raises MailNotSent, or DossierIsGone.
     """
     access, token = make_link(dossier)
     context = {

@@ -12,9 +12,11 @@ from django.utils.safestring import SafeString
 
 from dsintegration import conf
 from dsintegration.bodies import body_as_html
+from dsintegration.harmless import on_a_page
 from dsintegration.models import Author, Dossier, Message, Platform
+from dsintegration.usager.addresses import normalised
 from dsintegration.usager.steps import Step, steps_of
-from dsintegration.usager.words import AUTHORS, what_happens_next
+from dsintegration.usager.words import AUTHORS, FORMER_ADDRESS, what_happens_next
 
 State = Dossier.State
 
@@ -64,12 +66,12 @@ def present(dossier: Dossier) -> DossierPage:
     is_decided = state in {State.ACCEPTE, State.REFUSE, State.SANS_SUITE}
     platform = conf.platform_name()
     correction_at = dossier.date_derniere_correction_en_attente if dossier.is_open else None
-    last, others = _conversation(_messages(dossier, hides=hides, is_hidden=is_hidden))
+    last, others = _conversation(dossier, _messages(dossier, hides=hides, is_hidden=is_hidden))
     return DossierPage(
         number=dossier.number,
-        demarche=dossier.demarche.title,
+        demarche=on_a_page(dossier.demarche.title),
         state=state if state in State.values else "inconnu",
-        label=State(state).label if state in State.values else state,
+        label=State(state).label if state in State.values else on_a_page(state),
         is_decided=is_decided,
         since=dossier.date_passage_en_instruction if is_hidden else dossier.state_since,
         happens_next=what_happens_next(
@@ -110,23 +112,26 @@ def _messages(dossier: Dossier, *, hides: bool, is_hidden: bool) -> list[Message
 
 
 def _conversation(
-    messages: list[Message],
+    dossier: Dossier, messages: list[Message]
 ) -> tuple[ShownMessage | None, list[ShownMessage]]:
     """The last one that can be read, and all the others, newest first."""
-    shown = [_shown(message) for message in reversed(messages)]
+    shown = [_shown(dossier, message) for message in reversed(messages)]
     last = next((message for message in shown if not message.gone), None)
     return last, [message for message in shown if message is not last]
 
 
-def _shown(message: Message) -> ShownMessage:
+def _shown(dossier: Dossier, message: Message) -> ShownMessage:
+    is_usager = message.author is Author.USAGER
+    # A dossier may have been somebody else's before: an address alone does not tell.
+    is_mine = is_usager and normalised(message.email) == normalised(dossier.usager_email)
     gone = ""
     if message.discarded_at:
         gone = "Ce message a été supprimé par la personne qui l'avait écrit."
     elif message.absent_since:
         gone = "Ce message n'est plus sur la plateforme."
     return ShownMessage(
-        author=AUTHORS[message.author],
-        is_mine=message.author is Author.USAGER,
+        author=FORMER_ADDRESS if is_usager and not is_mine else AUTHORS[message.author],
+        is_mine=is_mine,
         at=message.created_at,
         body=SafeString("") if gone else body_as_html(message),
         gone=gone,

@@ -19,6 +19,7 @@ from dsintegration.platform.client import get_client
 from dsintegration.services import AnswerNotWanted, fetch_dossier
 from dsintegration.usager import background, limits
 from dsintegration.usager.addresses import address_digest, digest, digest_of, normalised
+from dsintegration.usager.links import DossierIsGone
 from dsintegration.usager.mails import MailNotSent, send_link
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,8 @@ def _answer(number: int, asker: str, network: str, pages: str) -> Outcome:
         return Outcome.LIMITED
     try:
         send_link(dossier, pages)
+    except DossierIsGone:
+        return Outcome.NO_MATCH
     except MailNotSent:
         limits.MAILS_OF_DOSSIER.give_back(number)
         limits.MAILS_OF_ADDRESS.give_back(address)

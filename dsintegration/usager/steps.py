@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from dsintegration.harmless import on_a_page
 from dsintegration.models import Dossier
 from dsintegration.usager.words import day
 
@@ -72,7 +73,7 @@ def steps_of(dossier: Dossier, state: str, *, hides: bool) -> list[Step]:
                 steps.append(_done(EXAMINATION, instruction, "Fait, commencé le"))
             steps.append(_done(OUTCOMES[state], dossier.date_traitement, "Décidé le"))
         case _:
-            steps.append(_current(state))
+            steps.append(_current(on_a_page(state)))
     return steps
 
 

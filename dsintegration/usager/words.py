@@ -13,6 +13,7 @@ AUTHORS: dict[Author, str] = {
     Author.SYSTEME: "Message automatique",
     Author.AUTRE: "Le service ou une personne invitée",
 }
+FORMER_ADDRESS = "Le titulaire du dossier, avec une autre adresse"
 
 
 def what_happens_next(

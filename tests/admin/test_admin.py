@@ -811,3 +811,28 @@ class TestDoors:
                         re.findall(r'(?:alt|title|placeholder|aria-label|value)="([^"]*)"', html)
                     ),
                 ), (url, word)
+
+
+def test_no_foreign_text_turns_a_page_around(come_in):
+    mark = "\u202e"
+    client = come_in(superuser=True)
+    dossier = DossierFactory(
+        state=f"en_{mark}pause",
+        usager_email=f"u{mark}@example.org",
+        demarche=DemarcheFactory(title=f"Aide {mark}\u2067x"),
+    )
+    MessageFactory(dossier=dossier, body=f"a{mark}b", email=f"v{mark}@example.org")
+    demarches = "/admin/dsintegration/demarche/"
+    pages = {
+        "/admin/": ["Aide \ufffd\ufffdx", "en_\ufffdpause"],
+        LIST: ["Aide \ufffd\ufffdx", "en_\ufffdpause", "u\ufffd@example.org"],
+        detail(dossier): ["Aide \ufffd\ufffdx", "u\ufffd@", "v\ufffd@", "a\ufffdb"],
+        f"{LIST}{dossier.pk}/history/": [],
+        demarches: ["Aide \ufffd\ufffdx"],
+        f"{demarches}{dossier.demarche.pk}/change/": ["Aide \ufffd\ufffdx"],
+        "/admin/dsintegration/apikey/add/": ["Aide \ufffd\ufffdx"],
+    }
+    for path, seen in pages.items():
+        page = unescape(client.get(path).content.decode())
+        assert not re.search("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", page), path
+        assert [words for words in seen if words not in page] == [], path

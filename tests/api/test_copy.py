@@ -19,7 +19,7 @@ from dsintegration.mirror import storing
 from dsintegration.models import Dossier, Platform, PurgedDossier
 from dsintegration.sandbox import Reply
 from dsintegration.services import fetch_dossier
-from tests.factories import DossierFactory, dossier_answer
+from tests.factories import DossierFactory, dossier_answer, message_answer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -160,7 +160,9 @@ def test_a_transaction_that_commits_late(sandbox, make_client, api, monkeypatch)
     def fetch(number):
         client = make_client(sandbox.url)
         try:
-            sandbox.replies[number] = Reply(body={"data": {"dossier": dossier_answer(number)}})
+            # Of its own: a message that moved would give the first dossier another version.
+            answer = dossier_answer(number, messages=[message_answer(f"m{number}")])
+            sandbox.replies[number] = Reply(body={"data": {"dossier": answer}})
             fetch_dossier(number, client=client)
         finally:
             client.close()

@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from dsintegration.api import sharing
+from dsintegration.api import fetching, sharing
 from dsintegration.models import ApiKey, Demarche, Dossier, JournalEntry, OngoingFetch
 from dsintegration.representation import dossier_as_json
 from dsintegration.sandbox import TOKEN, Reply
@@ -168,6 +168,66 @@ class TestLimitedKeys:
         assert json.loads(answers[0].content)["code"] == "dossier_not_found"
         told = [{k: v for k, v in r.headers.items() if k != "Allow"} for r in answers]
         assert told.count(told[0]) == len(told)
+
+    @pytest.fixture
+    def slow(self, sandbox, monkeypatch):
+        """Dossier 7 outlasts a page; everything else is answered at once."""
+        ended = threading.Event()
+        answer = sandbox.answer
+
+        def wait(request):
+            if 7 in (request.body["variables"] or {}).values():
+                ended.wait(10)
+            return answer(request)
+
+        monkeypatch.setattr(sandbox, "answer", wait)
+        monkeypatch.setattr(fetching, "WEB_BUDGET", fetching.SECONDS_TO_TELL + 0.2)
+        yield
+        ended.set()
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            Reply(body={"data": {"dossier": {}}}),
+            Reply(body={"data": {"dossier": dossier_answer(7, usager=None)}}),
+            Reply(body={"data": {"dossier": dossier_answer(8)}}),
+            Reply(body={"data": None}),
+            Reply(body="<html>"),
+            Reply(body=b"\xff"),
+            Reply(body={"errors": [{"extensions": {"code": "timeout"}}], "data": None}),
+            Reply(body={"errors": [{"extensions": {"code": "invalid_null"}}], "data": None}),
+            Reply(500, ""),
+            Reply(502, ""),
+            Reply(504, ""),
+            Reply(404, ""),
+            Reply(413, ""),
+            Reply(body={}, headers={"Content-Encoding": "gzip"}),
+        ],
+    )
+    def test_a_foreign_one_that_fails_tells_nothing(self, limited, sandbox, reply):
+        sandbox.replies[7] = reply
+        DossierFactory(number=7, demarche=DemarcheFactory(number=902))
+        unknown, foreign = limited.post(path(404)), limited.post(path(7))
+        assert (foreign.status_code, foreign.content) == (404, unknown.content)
+        assert foreign.headers == unknown.headers
+
+    def test_nor_does_one_that_is_slow(self, limited, slow):
+        assert limited.post(path(7)).content == limited.post(path(404)).content
+
+    def test_nor_does_the_call_of_somebody_else(self, limited, sandbox, monkeypatch):
+        monkeypatch.setattr(sharing, "PATIENCE", 0.2)
+        OngoingFetch.objects.create(number=7)
+        assert limited.post(path(7)).content == limited.post(path(404)).content
+
+    def test_of_its_own_it_hears_the_truth(self, limited, sandbox, slow):
+        DossierFactory(number=7, demarche=Demarche.objects.get(number=901))
+        assert limited.post(path(7)).status_code == 503
+        DossierFactory(number=20004, demarche=Demarche.objects.get(number=901))
+        assert limited.post(path(20004)).status_code == 502
+
+    def test_a_platform_that_is_down_is_down_for_everybody(self, limited, settings):
+        settings.DS_API_URL = "http://127.0.0.1:9/api/v2/graphql"
+        assert limited.post(path(7)).status_code == 503
 
     def test_a_stored_one_outside_stays_as_it_is(self, limited, fetcher, sandbox):
         fetcher.post(path(12346))

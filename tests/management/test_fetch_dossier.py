@@ -85,6 +85,14 @@ class TestText:
         assert "Aide\ufffd[2J\ufffd\ufffd\ufffdÉtat : Accepté\ufffd 🎉" in out
         assert all(letter.isprintable() for letter in out.replace("\n", ""))
 
+    def test_nothing_is_turned_around(self, sandbox):
+        demarche = {"id": "d", "number": 7, "title": "Aide \u202eeéffer\u2066 x\u200f\u061c"}
+        sandbox.replies[7] = Reply(body={"data": {"dossier": dossier_answer(7, demarche=demarche)}})
+        assert "Aide \ufffdeéffer\ufffd x\ufffd\ufffd (n° 7)" in Run("7").out
+
+    def test_nor_by_what_was_typed(self, sandbox):
+        assert "argument inconnu : --x\ufffdy" in Run("--x\u202ey").err
+
 
 class TestJSON:
     def test_one_line_a_dossier(self, sandbox):
@@ -192,7 +200,9 @@ class TestInput:
         assert Run(text).status == 0
         assert Dossier.objects.get().number == 12345
 
-    @pytest.mark.parametrize("text", ["abc", "", "0", "2147483648", "12345678900011", "12.5", "-3"])
+    @pytest.mark.parametrize(
+        "text", ["abc", "", "0", "2147483648", "12345678900011", "12.5", "-3", "1e5"]
+    )
     def test_refused_before_any_call(self, sandbox, text):
         run = Run("12345", "--", text)
         assert (run.status, run.out) == (2, "")
@@ -210,6 +220,11 @@ class TestInput:
         assert run.status == 2
         assert '"28 711 001"' in run.err
         assert not sandbox.received
+
+    def test_four_numbers_of_three_digits(self, sandbox):
+        run = Run("500", "501", "502", "503")
+        assert run.status == 3
+        assert "0 sur 4 dossiers récupérés" in run.err
 
     def test_none(self, sandbox):
         run = Run()
@@ -239,6 +254,12 @@ class TestFile:
     def test_one_a_line(self, sandbox, tmp_path, content):
         assert Run(file=self.write(tmp_path, content)).status == 0
         assert [row.number for row in Dossier.objects.order_by("number")] == [12345, 12346]
+
+    def test_a_spreadsheet(self, sandbox, tmp_path):
+        run = Run(file=self.write(tmp_path, "Numéro\tDemandeur\n12345\tMairie de X\n".encode()))
+        assert run.status == 0
+        assert "la première ligne, « Numéro », est un en-tête" in run.err
+        assert Dossier.objects.get().number == 12345
 
     def test_with_arguments(self, sandbox, tmp_path):
         assert Run("12347", file=self.write(tmp_path, b"12345")).status == 0

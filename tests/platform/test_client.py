@@ -28,6 +28,7 @@ from dsintegration.exceptions import (
 )
 from dsintegration.platform.client import get_client
 from dsintegration.platform.documents import GET_DOSSIER
+from dsintegration.platform.failures import http_moment
 from dsintegration.platform.sockets import deadline, seconds_left
 from dsintegration.sandbox import TOKEN, Reply
 from tests.factories import dossier_answer
@@ -319,6 +320,15 @@ class TestAnswers:
         sandbox.replies[NUMBER] = Reply(body=body, content_type=header)
         assert get_client().get_dossier(NUMBER) == {"state": "Été 🎉"}
 
+    def test_a_byte_order_mark_is_passed_over(self, sandbox):
+        body = b"\xef\xbb\xbf" + json.dumps({"data": {"dossier": {"number": 1}}}).encode()
+        sandbox.replies[NUMBER] = Reply(body=body)
+        assert get_client().get_dossier(NUMBER) == {"number": 1}
+        sandbox.replies[NUMBER] = Reply(
+            body=b"\xef\xbb\xbf" + json.dumps(failing(NOT_FOUND)).encode()
+        )
+        assert isinstance(fail(get_client()), DossierNotFound)
+
     def test_gzip(self, sandbox):
         body = gzip.compress(json.dumps({"data": {"dossier": {"number": 1}}}).encode())
         sandbox.replies[NUMBER] = Reply(body=body, headers={"Content-Encoding": "gzip"})
@@ -420,6 +430,13 @@ class TestRetries:
                     ),
                 },
                 6,
+            ),
+            (
+                {
+                    "Date": "Tue Nov 24 10:00:00 2026",
+                    "Retry-After": "Tuesday, 24-Nov-26 10:00:09 GMT",
+                },
+                9,
             ),
             ({"RateLimit-Reset": "1772445720"}, 0),
             ({"Retry-After": "soon"}, None),
@@ -731,3 +748,23 @@ def test_an_http_date_of_the_past_is_no_wait(sandbox):
     past = format_datetime(datetime(2020, 1, 1, tzinfo=UTC), usegmt=True)
     sandbox.replies[NUMBER] = Reply(503, headers={"Retry-After": past})
     assert fail(get_client()).retry_after == 0
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/Los_Angeles"])
+def test_an_http_date_without_a_zone_is_gmt(zone, monkeypatch):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        moments = {
+            http_moment(text)
+            for text in (
+                "Sat Nov 28 10:00:30 2026",
+                "Saturday, 28-Nov-26 10:00:30 GMT",
+                "Sat, 28 Nov 2026 10:00:30 GMT",
+                "Sat, 28 Nov 2026 10:00:30 -0000",
+            )
+        }
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert moments == {datetime(2026, 11, 28, 10, 0, 30, tzinfo=UTC).timestamp()}

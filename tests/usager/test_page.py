@@ -1,5 +1,6 @@
 """The page of one dossier: what it says, and what it must not say."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -205,6 +206,13 @@ class TestMessages:
         assert [part.split("<")[0] for part in shown] == [role for _, role in reversed(authors)]
         assert "@" not in page
 
+    def test_what_came_from_a_former_address_is_not_said_to_be_theirs(self, show):
+        dossier = make()
+        MessageFactory(dossier=dossier, email="former@example.org", from_usager=True)
+        page = show(dossier)
+        assert "<strong>Le titulaire du dossier, avec une autre adresse</strong>" in page
+        assert "<strong>Vous</strong>" not in page
+
     def test_bodies_are_foreign_texts(self, show):
         dossier = make()
         MessageFactory(dossier=dossier, body="<script>alert(1)</script> 1 < 2\n\nfin")
@@ -213,6 +221,22 @@ class TestMessages:
         page = show(dossier)
         assert "&lt;script&gt;alert(1)&lt;/script&gt; 1 &lt; 2" in page
         assert "<p>Votre dossier <strong>avance</strong></p>" in page
+
+    def test_no_foreign_text_turns_the_page_around(self, show):
+        mark = "\u202e"
+        demarche = DemarcheFactory(title=f"Aide {mark}\u2067x")
+        dossier = make(state=f"en_{mark}pause", demarche=demarche)
+        MessageFactory(dossier=dossier, body=f"a{mark}b\u200f")
+        MessageFactory(dossier=dossier, body=f"<p>a{mark}&#x202e;&rlm;</p>", email=PLATFORM)
+        page = show(dossier)
+        assert not re.search("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", page)
+        for seen in (
+            "en_\ufffdpause",
+            "Aide \ufffd\ufffdx",
+            "a\ufffdb\ufffd",
+            "a\ufffd\ufffd\ufffd<",
+        ):
+            assert seen in page
 
     def test_what_cannot_be_read(self, show):
         dossier = make()

@@ -357,7 +357,7 @@ class TestForm:
             ("", USAGER, "Écrivez le numéro du dossier"),
             ("abc", USAGER, "« abc » n&#x27;est pas un numéro"),
             ("0", USAGER, "il va de 1 à"),
-            ("9" * 60, USAGER, "au plus 50 caractères"),
+            ("9" * 400, USAGER, "au plus 300 caractères"),
             ("1234567 7654321", USAGER, "plusieurs numéros"),
             ("<b>", USAGER, "« &lt;b&gt; »"),
             (NUMBER, "", "Écrivez votre adresse électronique"),

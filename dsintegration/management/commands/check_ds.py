@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
 
+from dsintegration.harmless import in_a_terminal
 from dsintegration.management.base import (
     BAD_INPUT,
     MIXED,
@@ -75,11 +76,12 @@ class Command(DossierCommand):
 
 
 def as_text(finding: "Finding") -> str:
-    return f"{MARKS[finding.ok]} {LABELS[finding.check]} : {finding.sentence}"
+    return f"{MARKS[finding.ok]} {LABELS[finding.check]} : {in_a_terminal(finding.sentence)}"
 
 
 def as_json(finding: "Finding") -> str:
-    row = {"check": finding.check, "ok": finding.ok, "sentence": finding.sentence}
+    sentence = in_a_terminal(finding.sentence)
+    row = {"check": finding.check, "ok": finding.ok, "sentence": sentence}
     return json.dumps(row, ensure_ascii=False)
 
 

@@ -1,10 +1,8 @@
 """`manage.py fetch_dossier`: dossiers by number, for operators and scripts."""
 
 import json
-import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
@@ -15,9 +13,10 @@ from django.utils import formats, timezone
 from tqdm import tqdm
 
 from dsintegration.exceptions import DSError
+from dsintegration.harmless import in_a_terminal
 from dsintegration.management.base import BAD_INPUT, MIXED, STATUS_OF, DossierCommand
 from dsintegration.models import Message
-from dsintegration.numbers import InvalidNumber, look_cut, parse_number
+from dsintegration.numbers import InvalidNumber, look_cut, parse_lines, parse_number
 from dsintegration.representation import dossier_as_json
 
 if TYPE_CHECKING:
@@ -49,7 +48,8 @@ class Command(DossierCommand):
         parser.add_argument(
             "--file",
             metavar="CHEMIN",
-            help="fichier de numéros, un par ligne ; « - » pour l'entrée standard.",
+            help="fichier de numéros, un par ligne, ou dans la première colonne d'un tableau "
+            "copié ; « - » pour l'entrée standard.",
         )
 
     def handle(self, *, numbers: list[str], format: str, file: str | None, **_: Any) -> None:
@@ -81,22 +81,28 @@ class Command(DossierCommand):
                 "entre guillemets, ou, s'il s'agit de plusieurs dossiers, donnez-les par --file.",
                 returncode=BAD_INPUT,
             )
-        items = [("", word) for word in words]
+        numbers: Counter[int] = Counter()
+        faults = []
+        for word in words:
+            try:
+                numbers[parse_number(word)] += 1
+            except InvalidNumber as err:
+                faults.append(str(err))
         if file is not None:
-            items += [(f"ligne {place} : ", line) for place, line in self._lines(file)]
-        if not items:
+            read = parse_lines(self._text(file))
+            numbers.update(read.numbers)
+            faults += [f"ligne {place} : {err}" for place, err in read.faults]
+            if read.header:
+                self._say(
+                    f"Remarque : la première ligne, « {read.header} », est un en-tête ; elle est "
+                    "passée."
+                )
+        if not (numbers or faults):
             raise CommandError(
                 "aucun numéro de dossier : donnez-en un, par exemple « fetch_dossier 12345 », ou "
                 "un fichier avec --file.",
                 returncode=BAD_INPUT,
             )
-        numbers: Counter[int] = Counter()
-        faults = []
-        for place, text in items:
-            try:
-                numbers[parse_number(text)] += 1
-            except InvalidNumber as err:
-                faults.append(f"{place}{err}")
         if faults:
             raise CommandError("\n".join([*faults, "Rien n'a été récupéré."]), returncode=BAD_INPUT)
         for number, times in numbers.items():
@@ -106,8 +112,8 @@ class Command(DossierCommand):
                 )
         return list(numbers)
 
-    def _lines(self, file: str) -> Iterator[tuple[int, str]]:
-        """The lines that say something, with their place in the file."""
+    def _text(self, file: str) -> str:
+        """What the file says."""
         try:
             with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as stream:
                 content = stream.read(MAX_FILE + 1)
@@ -116,7 +122,7 @@ class Command(DossierCommand):
                     "le fichier donné à --file est démesuré : un million de numéros au plus.",
                     returncode=BAD_INPUT,
                 )
-            text = content.decode("utf-8-sig")
+            return content.decode("utf-8-sig")
         except UnicodeDecodeError as err:
             raise CommandError(
                 "le fichier donné à --file n'est pas un texte en UTF-8.", returncode=BAD_INPUT
@@ -127,9 +133,6 @@ class Command(DossierCommand):
                 "son chemin et ses droits.",
                 returncode=BAD_INPUT,
             ) from err
-        for place, line in enumerate(text.splitlines(), start=1):
-            if line.strip():
-                yield place, line
 
     def _say(self, sentence: str) -> None:
         """A line for the operator, beside the progress bar if there is one."""
@@ -166,7 +169,7 @@ def summary(result: "FetchResult") -> str:
     lines = [f"{dossier} : {outcome}"]
     lines += [f"  {label:<16}: {value}" for label, value in rows if value]
     lines += [f"  {'Messages':<16}: {len(messages) or 'aucun'}", *messages]
-    return "\n".join(_harmless(line) for line in lines)
+    return "\n".join(in_a_terminal(line) for line in lines)
 
 
 def _message(message: Message) -> str:
@@ -184,11 +187,6 @@ def _date(moment: datetime | None, remark: str = "") -> str:
     if moment is None:
         return ""
     return f"{formats.date_format(timezone.localtime(moment), 'j F Y à H:i')} {remark}".rstrip()
-
-
-def _harmless(line: str) -> str:
-    """Without what a terminal would obey: titles and états are foreign text."""
-    return re.sub(r"[^\x20-\x7e\xa0-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", line)
 
 
 def _balance(failures: list[DSError], asked: int, wanted: int) -> str:
