@@ -6,8 +6,9 @@ decided first: a sanitiser would swallow `<marie@example.org>` out of a plain te
 """
 
 import re
+from functools import cache
+from typing import Any
 
-import nh3
 from django.utils.html import Urlizer, linebreaks
 from django.utils.safestring import SafeString, mark_safe
 
@@ -15,12 +16,18 @@ from dsintegration.harmless import on_a_page
 from dsintegration.models import Author, Message
 from dsintegration.plain_html import TAGS, plain_html
 
-_sanitiser = nh3.Cleaner(
-    tags=TAGS,
-    attributes={"a": {"href"}},
-    url_schemes={"http", "https", "mailto"},
-    link_rel="noopener noreferrer nofollow",
-)
+
+@cache
+def _sanitiser() -> Any:
+    """Made when the first message is shown: no project waits for this import at its start."""
+    import nh3
+
+    return nh3.Cleaner(
+        tags=TAGS,
+        attributes={"a": {"href"}},
+        url_schemes={"http", "https", "mailto"},
+        link_rel="noopener noreferrer nofollow",
+    )
 
 
 class _Urlizer(Urlizer):
@@ -35,7 +42,7 @@ _link_addresses = _Urlizer()
 def body_as_html(message: Message) -> SafeString:
     """The text of a message; "" if it has none (deleted, absent, or only an attachment)."""
     if message.author is Author.SYSTEME:
-        cleaned = _sanitiser.clean(plain_html(message.body))
+        cleaned = _sanitiser().clean(plain_html(message.body))
         # Afterwards: a mark may have been written as an entity.
         return mark_safe(on_a_page(cleaned))  # noqa: S308  # that is what nh3 is for
     text = "\n".join(on_a_page(message.body).splitlines())
