@@ -8,6 +8,7 @@ decided first: a sanitiser would swallow `<marie@example.org>` out of a plain te
 import nh3
 from django.utils.html import linebreaks, urlize
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import Truncator
 
 from dsintegration.models import Author, Message
 
@@ -26,3 +27,9 @@ def body_as_html(message: Message) -> SafeString:
         return mark_safe(_sanitiser.clean(message.body))  # noqa: S308  # that is what nh3 is for
     linked = urlize(message.body, nofollow=True, autoescape=True)
     return SafeString(linebreaks(linked, autoescape=False)) if linked else SafeString("")
+
+
+def first_words(message: Message, most: int = 140) -> str:
+    """The beginning of what a person wrote, on one line."""
+    text = " ".join(message.body.split())
+    return Truncator(text).chars(most)

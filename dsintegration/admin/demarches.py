@@ -7,7 +7,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -15,8 +14,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from dsintegration.admin.mirror import MirrorAdmin, in_words
+from dsintegration.admin.searching import find_demarches
 from dsintegration.mirror.summary import summary
 from dsintegration.models import Demarche, Dossier
+from dsintegration.perimeters import sight_of
+from dsintegration.templatetags.dossiers import thousands
 
 
 class CountedChangeList(ChangeList):
@@ -30,23 +32,26 @@ class CountedChangeList(ChangeList):
         self.as_of = counted.as_of
         for demarche in self.result_list:
             demarche.counts = counted.demarches.get(demarche.pk, Counter())
+            demarche.to_answer = counted.to_answer[demarche.pk]
 
 
 def _count_of(state: Dossier.State) -> Callable[[Any], str]:
     @admin.display(description=state.label)
     def cell(demarche: Any) -> str:
-        return intcomma(demarche.counts[state.value])
+        return thousands(demarche.counts[state.value])
 
     return cell
 
 
 @admin.register(Demarche)
 class DemarcheAdmin(MirrorAdmin):
+    path_to_demarche = "pk"
     list_display = (
         "number",
         "title",
         *map(_count_of, Dossier.State),
         "dossiers",
+        "to_answer",
         in_words("decision_hidden", "décision masquée"),
     )
     list_display_links = ("number", "title")
@@ -64,6 +69,14 @@ class DemarcheAdmin(MirrorAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return CountedChangeList
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        if not search_term.strip():
+            return queryset, False
+        found = find_demarches(search_term, sight_of(request.user))
+        return queryset.filter(pk__in=found), False
+
     @admin.display(description="Total")
     def dossiers(self, demarche: Any) -> SafeString:
         link = reverse("admin:dsintegration_dossier_changelist")
@@ -71,7 +84,17 @@ class DemarcheAdmin(MirrorAdmin):
             '<a href="{}?demarche__id__exact={}">{}</a>',
             link,
             demarche.pk,
-            intcomma(demarche.counts.total()),
+            thousands(demarche.counts.total()),
+        )
+
+    @admin.display(description="À répondre")
+    def to_answer(self, demarche: Any) -> SafeString:
+        link = reverse("admin:dsintegration_dossier_changelist")
+        return format_html(
+            '<a href="{}?demarche__id__exact={}&amp;situation=a_repondre">{}</a>',
+            link,
+            demarche.pk,
+            thousands(demarche.to_answer),
         )
 
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:

@@ -1,4 +1,4 @@
-"""What every admin page of the mirror shares: nobody edits it, superusers included."""
+"""What every admin page of ours shares: nobody sees beyond his perimeter, nor edits the mirror."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -12,6 +12,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import yesno
 from django.utils.functional import cached_property
 
+from dsintegration.perimeters import sight_of
+
 
 def in_words(name: str, description: str) -> Callable[[Any], str]:
     """A column of « oui » and « non »: Django's icons say True and False to a screen reader."""
@@ -23,7 +25,26 @@ def in_words(name: str, description: str) -> Callable[[Any], str]:
     return cell
 
 
-class MirrorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class PerimeterAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows outside the account's perimeter do not exist, whatever the address or the action.
+
+    A subclass says how a row leads to its démarche, or limits its rows by itself.
+    """
+
+    path_to_demarche = "demarche"
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        return sight_of(request.user).limit(super().get_queryset(request), self.path_to_demarche)
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        """None for Django's autocomplete, which would list rows that no journal tells of."""
+        match = request.resolver_match
+        if match and match.url_name == "autocomplete":
+            return ()
+        return super().get_search_fields(request)
+
+
+class MirrorAdmin(PerimeterAdmin):
     """Rows come from the platform alone: none is added, changed or deleted by hand."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -19,7 +19,13 @@ from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from dsintegration import __version__, conf
 from dsintegration.exceptions import DSError, DSInvalidResponse, DSUnavailable, Reason
-from dsintegration.platform.documents import GET_CHANGES, GET_DOSSIER, Document, get_dossiers
+from dsintegration.platform.documents import (
+    GET_CHANGES,
+    GET_DEMARCHE,
+    GET_DOSSIER,
+    Document,
+    get_dossiers,
+)
 from dsintegration.platform.failures import answer_failure, failures_by_alias, network_failure
 from dsintegration.platform.rate_limit import count_request, wait_for_turn
 from dsintegration.platform.sockets import deadline, seconds_left
@@ -130,6 +136,10 @@ class Client:
         """
         variables = {"demarche": demarche, "since": since.isoformat(), **cursors}
         return self._execute(GET_CHANGES.with_variables(**variables)).get("demarche")
+
+    def get_demarche(self, number: int) -> Any:
+        """What a démarche is called, not validated."""
+        return self._execute(GET_DEMARCHE.with_variables(number=number)).get("demarche")
 
     def ask_once(self, document: Document) -> dict[str, Any]:
         """The `data` of the answer to one try: what a diagnosis sees (diagnosis.py).

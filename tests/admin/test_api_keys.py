@@ -27,7 +27,8 @@ def come_in(client):
 
     def log_in(*codenames):
         user = User.objects.create_user("agent", is_staff=True)
-        user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+        names = [*codenames, "view_all_demarches"]
+        user.user_permissions.set(Permission.objects.filter(codename__in=names))
         client.force_login(user)
         return client
 
