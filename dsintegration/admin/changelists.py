@@ -29,6 +29,10 @@ class DossierChangeList(ChangeList):
         if self.is_queue:
             _add_first_words(list(self.result_list))
 
+    def _get_default_ordering(self) -> Any:
+        """What the head of the list says of its order, where nobody chose another."""
+        return ["waiting_since"] if self.is_queue else super()._get_default_ordering()  # type: ignore[misc]
+
     @cached_property
     def chosen(self) -> list[str]:
         """The active filters and the search, in words."""

@@ -89,6 +89,8 @@ def search(queryset: DossierQuerySet, text: str, sight: Sight) -> DossierQuerySe
         return queryset
     if numbers := numbers_in(text):
         return _by_number(queryset, numbers, sight)
+    if not any(map(str.isalpha, text)):
+        return queryset.none()  # a number that none is, or signs
     if _ADDRESS.fullmatch(text):
         return queryset.of_usager(text)
     demarches = find_demarches(text, sight) if "@" not in text else []

@@ -83,7 +83,9 @@ def thousands(number: int) -> str:
 def shortened(text: str, most: int = 40) -> SafeString:
     """A long address with its end left out; the whole of it on hover, and for a screen reader."""
     if len(text) <= most:
-        return format_html("{}", text)
+        before, at, domain = text.rpartition("@")
+        # A narrow column breaks the line there, and not inside a name.
+        return format_html('{}<span class="ds-domain">{}</span>', f"{before}{at}", domain)
     return format_html(
         '<span title="{}" aria-hidden="true">{}…</span><span class="visually-hidden">{}</span>',
         text,
