@@ -69,8 +69,11 @@ def main() -> None:
         """Both sizes lie in one database, so that pages are measured in turn."""
         cache.key_prefix = schema
         with connection.cursor() as cursor:
-            cursor.execute(f"SET search_path TO {schema}")
+            # The extension of the search lies in the second one, for both sizes.
+            cursor.execute(f"SET search_path TO {schema}, public")
 
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public")
     clients = {}
     for schema, size in SIZES.items():
         with connection.cursor() as cursor:
