@@ -15,8 +15,6 @@ from xml.sax.saxutils import escape
 
 from django import forms
 from django.utils import timezone
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
 
 from dsintegration.models import Dossier
 
@@ -87,35 +85,78 @@ def _cell(value: Any) -> Cell:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
+_OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+_SHEETS = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+_SHEETS_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+_XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
+_XLSX_PARTS = {
+    "[Content_Types].xml": (
+        f'<Types xmlns="{_PACKAGE}/content-types"><Default Extension="rels" '
+        'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        f'<Override PartName="/xl/workbook.xml" ContentType="{_SHEETS_TYPE}.sheet.main+xml"/>'
+        f'<Override PartName="/xl/styles.xml" ContentType="{_SHEETS_TYPE}.styles+xml"/>'
+        f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{_SHEETS_TYPE}.worksheet+xml"'
+        "/></Types>"
+    ),
+    "_rels/.rels": (
+        f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="r1" '
+        f'Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>'
+    ),
+    "xl/workbook.xml": (
+        f'<workbook xmlns="{_SHEETS}" xmlns:r="{_OFFICE}"><sheets>'
+        f'<sheet name="{SHEET}" sheetId="1" r:id="r1"/></sheets></workbook>'
+    ),
+    "xl/_rels/workbook.xml.rels": (
+        f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="r1" '
+        f'Type="{_OFFICE}/worksheet" Target="worksheets/sheet1.xml"/><Relationship Id="r2" '
+        f'Type="{_OFFICE}/styles" Target="styles.xml"/></Relationships>'
+    ),
+    # The second format is that of moments.
+    "xl/styles.xml": (
+        f'<styleSheet xmlns="{_SHEETS}"><numFmts count="1"><numFmt numFmtId="164" '
+        'formatCode="dd/mm/yyyy hh:mm"/></numFmts><fonts count="1"><font><sz val="11"/>'
+        '<name val="Calibri"/></font></fonts><fills count="2"><fill><patternFill '
+        'patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill></fills>'
+        '<borders count="1"><border/></borders>'
+        '<cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="2"><xf/>'
+        '<xf numFmtId="164" xfId="0" applyNumberFormat="1"/></cellXfs><cellStyles count="1">'
+        '<cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
+    ),
+}
+_XLSX_HEAD = (
+    f'{_XML}<worksheet xmlns="{_SHEETS}"><sheetViews><sheetView workbookViewId="0"><pane '
+    'ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/></sheetView></sheetViews>'
+    "<cols>{cols}</cols><sheetData>"
+)
+_XLSX_TAIL = "</sheetData></worksheet>"
+_FIRST_DAY = datetime(1899, 12, 30)  # noqa: DTZ001  # of a spreadsheet, which knows no zones
+
+
 def write_xlsx(rows: Iterable[Sequence[Cell]], file: IO[bytes]) -> None:
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet(SHEET)
-    for place, column in enumerate(COLUMNS):
-        sheet.column_dimensions[_letters(place)].width = column.width
-    sheet.freeze_panes = "A2"
-    sheet.append([column.title for column in COLUMNS])
-    moment = WriteOnlyCell(sheet)
-    moment.number_format = "dd/mm/yyyy hh:mm"
-    # A row is written at once: one cell may stand for all moments of a column.
-    moments = [_like(moment, sheet) for _ in COLUMNS]
-    for row in rows:
-        line: list[Any] = list(row)
-        for place, value in enumerate(row):
-            if isinstance(value, datetime):
-                moments[place].value = value
-                line[place] = moments[place]
-        sheet.append(line)
-    book.save(file)
+    """By hand: the library takes three times as long."""
+    cols = "".join(
+        f'<col min="{place}" max="{place}" width="{column.width}" customWidth="1"/>'
+        for place, column in enumerate(COLUMNS, start=1)
+    )
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, part in _XLSX_PARTS.items():
+            archive.writestr(name, f"{_XML}{part}")
+        with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as content:
+            content.write(_XLSX_HEAD.format(cols=cols).encode())
+            for row in _with_titles(rows):
+                content.write(f"<row>{''.join(map(_xlsx_cell, row))}</row>".encode())
+            content.write(_XLSX_TAIL.encode())
 
 
-def _like(model: Any, sheet: Any) -> Any:
-    cell = WriteOnlyCell(sheet)
-    cell.number_format = model.number_format
-    return cell
-
-
-def _letters(place: int) -> str:
-    return chr(ord("A") + place)
+def _xlsx_cell(value: Cell) -> str:
+    if value is None:
+        return "<c/>"
+    if isinstance(value, datetime):
+        return f'<c s="1"><v>{(value - _FIRST_DAY).total_seconds() / 86400:.10f}</v></c>'
+    if isinstance(value, int):
+        return f"<c><v>{value}</v></c>"
+    return f'<c t="inlineStr"><is><t xml:space="preserve">{escape(value)}</t></is></c>'
 
 
 def write_csv(rows: Iterable[Sequence[Cell]], file: IO[bytes]) -> None:
