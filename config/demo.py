@@ -58,8 +58,10 @@ def serve(*, sandbox: bool) -> None:
     from dsintegration.services import fetch_dossier
 
     call_command("setup_groups", stdout=io.StringIO())
-    for number in FIRST_DOSSIERS if sandbox else ():
-        fetch_dossier(number)
+    if sandbox:
+        for number in FIRST_DOSSIERS:
+            fetch_dossier(number)
+        bring_the_crowd()
     account, _ = get_user_model().objects.get_or_create(username=ACCOUNT)
     password = secrets.token_urlsafe(9)
     account.is_staff = account.is_superuser = True
@@ -70,6 +72,24 @@ def serve(*, sandbox: bool) -> None:
     )
     say(f"Page de l'usager : http://{ADDRESS}/suivi/   le courriel s'affichera ici")
     manage("runserver", "--noreload", ADDRESS)
+
+
+def bring_the_crowd() -> None:
+    """Some thousands of dossiers, here and in the sandbox; by no request, which would take long."""
+    from django.utils import timezone
+
+    from dsintegration import journal
+    from dsintegration.conf import SANDBOX_INSTANCE
+    from dsintegration.mirror.storing import store
+    from dsintegration.payloads import parse_dossier
+    from dsintegration.sandbox import running_sandbox
+    from dsintegration.sandbox.crowd import crowd
+
+    dossiers = crowd()
+    running_sandbox().dossiers.update(dossiers)
+    payloads = [parse_dossier(dossier, number) for number, dossier in dossiers.items()]
+    for start in range(0, len(payloads), 200):
+        store(payloads[start : start + 200], SANDBOX_INSTANCE, timezone.now(), journal.TASK)
 
 
 def run(*arguments: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.urls import reverse
 
 API = "/api/"
 
@@ -34,4 +35,7 @@ def _answer(request: HttpRequest, status: int, code: str, detail: str) -> HttpRe
         body = {"detail": detail, "code": code}
         return JsonResponse(body, status=status, json_dumps_params={"ensure_ascii": False})
     # Without the request: none of its context (session, account) may fail here in its turn.
-    return render(None, f"{status}.html", status=status)
+    # Whoever works in the admin goes back there, and not to the page of usagers.
+    home = reverse("admin:index")
+    context = {"home": home if request.path.startswith(home) else "/"}
+    return render(None, f"{status}.html", context, status=status)

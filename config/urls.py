@@ -4,12 +4,17 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from config.logins import LoginForm
+
 admin.site.site_header = admin.site.site_title = "Dossiers de Démarche numérique"
 admin.site.index_title = "Accueil"
 admin.site.site_url = "/suivi/"
 admin.site.enable_nav_sidebar = False  # three links are no reason to take the list its room
 
+admin.site.login_form = LoginForm
+
 urlpatterns = [
+    path("admin/comptes/", include("config.accounts")),
     path("admin/", admin.site.urls),
     path("", RedirectView.as_view(pattern_name="dsintegration_usager:request")),
     path("", include("dsintegration.urls")),

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.utils.html import Urlizer, linebreaks
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import Truncator
 
 from dsintegration.harmless import on_a_page
 from dsintegration.models import Author, Message
@@ -48,3 +49,9 @@ def body_as_html(message: Message) -> SafeString:
     text = "\n".join(on_a_page(message.body).splitlines())
     linked = _link_addresses(text, nofollow=True, autoescape=True)
     return SafeString(linebreaks(linked, autoescape=False)) if linked else SafeString("")
+
+
+def first_words(message: Message, most: int = 140) -> str:
+    """The beginning of what a person wrote, on one line."""
+    text = " ".join(message.body.split())
+    return Truncator(text).chars(most)

@@ -23,9 +23,15 @@ from dsintegration.models import Action, ApiKey, Interface, JournalEntry, Outcom
 # By hand: an entry belongs to each access, and the ORM takes five times as long to write it.
 INSERT = (
     "INSERT INTO dsintegration_journalentry"
-    " (at, interface, actor, actor_ref, action, outcome, dossier_number, numbers, count) VALUES "
+    " (at, interface, actor, actor_ref, action, outcome, dossier_number, numbers, count, demarches,"
+    " detail, demarche_number) VALUES "
 )
-ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, {demarche})"
+# Of a dossier that is here; whoever writes of another one tells its démarche.
+DEMARCHE = (
+    "(SELECT demarche.number FROM dsintegration_dossier AS dossier JOIN dsintegration_demarche"
+    " AS demarche ON demarche.id = dossier.demarche_id WHERE dossier.number = %s)"
+)
 AT_ONCE = 1000
 # What the columns of the actor hold; names come from systems and hosts that have other limits.
 LONGEST_NAME, LONGEST_REF = 150, 64
@@ -44,8 +50,16 @@ class Actor:
     unattended: bool = False
 
     def entry(
-        self, action: Action, outcome: str, number: int | None = None, *, count: int = 1
+        self,
+        action: Action,
+        outcome: str,
+        number: int | None = None,
+        *,
+        count: int = 1,
+        demarche: int | None = None,
+        detail: str = "",
     ) -> JournalEntry:
+        """`demarche`: its number, where the dossier itself is not here to tell it."""
         return JournalEntry(
             interface=self.interface.value,
             actor=cut(self.name, LONGEST_NAME),
@@ -54,20 +68,31 @@ class Actor:
             outcome=str(outcome),
             dossier_number=number,
             count=count,
+            demarche_number=demarche,
+            detail=detail[:255],
         )
 
     def listing(
-        self, action: Action, numbers: Sequence[int], *, named: bool = True
+        self,
+        action: Action,
+        numbers: Sequence[int],
+        demarches: Sequence[int] = (),
+        *,
+        named: bool = True,
     ) -> JournalEntry:
-        """Several dossiers that were shown together; `named`: with their numbers."""
+        """Several dossiers that were shown together; `demarches`: the number of each one's;
+        `named`: with their numbers.
+        """
         entry = self.entry(action, Outcome.SHOWN, count=len(numbers))
-        if named and numbers:
-            entry.numbers = f",{','.join(map(str, numbers))},"
+        entry.numbers = _joined(numbers) if named else ""
+        entry.demarches = _joined(demarches if named else sorted(set(demarches)))
         return entry
 
-    def fetched(self, number: int | None, outcome: str) -> JournalEntry:
+    def fetched(
+        self, number: int | None, outcome: str, *, demarche: int | None = None, detail: str = ""
+    ) -> JournalEntry:
         action = Action.REFRESH if self.unattended else Action.FETCH
-        return self.entry(action, outcome, number)
+        return self.entry(action, outcome, number, demarche=demarche, detail=detail)
 
     def failed(self, err: DSError) -> JournalEntry:
         return self.fetched(err.dossier_number, word(err))
@@ -107,6 +132,10 @@ def _reference(ref: str) -> str:
     return ref if is_short else hashlib.sha256(ref.encode(errors="replace")).hexdigest()
 
 
+def _joined(numbers: Sequence[int]) -> str:
+    return f",{','.join(map(str, numbers))}," if numbers else ""
+
+
 def word(err: DSError) -> str:
     """A failure as an outcome."""
     if isinstance(err, DossierNotFound):
@@ -125,7 +154,10 @@ def write(*entries: JournalEntry) -> None:
 
 def _write(entries: Sequence[JournalEntry]) -> None:
     values: list[Any] = []
+    rows = []
     for entry in entries:
+        known, number = entry.demarche_number, entry.dossier_number
+        rows.append(ROW.format(demarche="%s" if known or number is None else DEMARCHE))
         values += (
             connection.ops.adapt_datetimefield_value(entry.at),
             entry.interface,
@@ -136,12 +168,15 @@ def _write(entries: Sequence[JournalEntry]) -> None:
             entry.dossier_number,
             entry.numbers,
             entry.count,
+            entry.demarches,
+            entry.detail,
+            known or number,
         )
     with connection.cursor() as cursor:
-        cursor.execute(INSERT + ", ".join([ROW] * len(entries)), values)
+        cursor.execute(INSERT + ", ".join(rows), values)
 
 
-def write_list(by: Actor, numbers: Sequence[int]) -> None:
+def write_list(by: Actor, numbers: Sequence[int], demarches: Sequence[int]) -> None:
     """A page of a list; one that shows no dossier is no access."""
     if numbers:
-        write(by.listing(Action.LIST, numbers))
+        write(by.listing(Action.LIST, numbers, demarches))

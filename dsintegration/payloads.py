@@ -132,6 +132,17 @@ class ChangesPayload(_Payload):
     deleted_dossiers: _Connection
 
 
+def parse_demarche(data: Any, number: int) -> DemarchePayload:
+    """Raises DSInvalidResponse, also for another démarche than was asked for."""
+    try:
+        demarche = DemarchePayload.model_validate(data)
+    except ValidationError as err:
+        raise DSInvalidResponse(Reason.UNEXPECTED, detail=_places(err)) from None
+    if demarche.number != number:
+        raise DSInvalidResponse(Reason.UNEXPECTED, detail="another démarche")
+    return demarche
+
+
 def parse_changes(data: Any) -> ChangesPayload:
     try:
         return ChangesPayload.model_validate(data)

@@ -20,11 +20,13 @@ from dsintegration.mirror.erasing import Erased, erase
 from dsintegration.models import (
     Action,
     Dossier,
+    FetchLot,
     JournalEntry,
     OngoingFetch,
     Outcome,
     UsagerAccess,
 )
+from dsintegration.signals import purge_ended
 
 logger = logging.getLogger(__name__)
 
@@ -70,12 +72,14 @@ def purge(
     # First, so that the batches meet none that others are removing as well.
     tally.accesses, _ = UsagerAccess.objects.expired().delete()
     OngoingFetch.objects.filter(ended_at__lt=now - FETCHES_KEPT).delete()
+    FetchLot.objects.filter(created_at__lt=now - FetchLot.KEPT).delete()
     _purge_dossiers(due, tally, by, must_stop)
     while not must_stop():
         forgotten = _forget(forgotten_before, by)
         tally.entries += forgotten
         if forgotten < ENTRIES:
             break
+    purge_ended.send_robust(None)
 
 
 def _forget(before: datetime, by: journal.Actor) -> int:

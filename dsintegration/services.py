@@ -13,13 +13,21 @@ from dsintegration import conf, journal
 from dsintegration.exceptions import DSError
 from dsintegration.mirror.absences import store_failures
 from dsintegration.mirror.locking import recognise
-from dsintegration.mirror.storing import FetchResult, store
-from dsintegration.payloads import DossierPayload, parse_dossier
+from dsintegration.mirror.storing import FetchResult, store, store_demarche
+from dsintegration.models import Demarche
+from dsintegration.payloads import DossierPayload, parse_demarche, parse_dossier
 from dsintegration.platform.batches import ask_all
 from dsintegration.platform.client import Client, get_client
 from dsintegration.platform.cost import Meter, log_fetch
 
-__all__ = ["AnswerNotWanted", "FetchResult", "Outcome", "fetch_dossier", "fetch_dossiers"]
+__all__ = [
+    "AnswerNotWanted",
+    "FetchResult",
+    "Outcome",
+    "fetch_demarche",
+    "fetch_dossier",
+    "fetch_dossiers",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -30,11 +38,24 @@ class AnswerNotWanted(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one number among several: a result or an error."""
+    """What became of one number among several: a result, an error, or neither: not wanted."""
 
     number: int
     result: FetchResult | None = None
     error: DSError | None = None
+
+
+def fetch_demarche(number: int, *, client: Client | None = None) -> Demarche:
+    """The démarche of that number, with the title that the platform gives it; stored.
+
+    Raises DSError, ImproperlyConfigured. Call it outside any transaction.
+    """
+    client = client or get_client()
+    instance = conf.instance_at(client.url)
+    recognise(instance)
+    before = timezone.now()
+    payload = parse_demarche(client.get_demarche(number), number)
+    return store_demarche(payload, instance, client.sent_at or before)
 
 
 @sensitive_variables()
@@ -61,7 +82,7 @@ def fetch_dossier(
         payload = parse_dossier(client.get_dossier(number), number)
         if not wanted(payload):
             outcome = "not_wanted"
-            journal.write(by.fetched(number, outcome))
+            journal.write(by.fetched(number, outcome, demarche=payload.demarche.number))
             raise AnswerNotWanted
         [result] = store([payload], instance, client.sent_at or before, by)
         outcome = result.outcome.value
@@ -80,6 +101,7 @@ def fetch_dossiers(
     client: Client | None = None,
     size: int | None = None,
     at_once: int | None = None,
+    wanted: Callable[[DossierPayload], bool] = lambda _: True,
     by: journal.Actor = journal.CODE,
 ) -> Iterator[Outcome]:
     """Fetch and store many dossiers, many in one request, several requests at once.
@@ -87,24 +109,33 @@ def fetch_dossiers(
     Gives the outcome of each number as it comes, in no order; a failing dossier costs the others
     nothing. Ends early when the token is refused: numbers without an outcome were not asked. What
     a request brings is stored in one transaction, by a fixed number of SQL statements.
-    `size`: dossiers a request, `at_once`: requests under way; DS_BATCH_SIZE and DS_IN_FLIGHT by
-    default. Raises ImproperlyConfigured.
+    `wanted` and `by`: as for one. `size`: dossiers a request, `at_once`: requests under way;
+    DS_BATCH_SIZE and DS_IN_FLIGHT by default. Raises ImproperlyConfigured.
     """
     client = client or get_client()
     instance = conf.instance_at(client.url)
     recognise(instance)
     size, at_once = size or conf.batch_size(), at_once or conf.in_flight()
     for answer in ask_all(client, numbers, size=size, at_once=at_once):
-        results = store(answer.payloads, instance, answer.sent_at, by) if answer.payloads else []
+        payloads: list[DossierPayload] = []
+        unwanted: list[DossierPayload] = []
+        for payload in answer.payloads:
+            (payloads if wanted(payload) else unwanted).append(payload)
+        results = store(payloads, instance, answer.sent_at, by) if payloads else []
+        journal.write(
+            *(by.fetched(p.number, "not_wanted", demarche=p.demarche.number) for p in unwanted)
+        )
         _note(answer.failures, answer.sent_at, instance, by)
         cost = answer.cost
         for number, outcome, reason in (
             *((result.dossier.number, result.outcome.value, "") for result in results),
+            *((payload.number, "not_wanted", "") for payload in unwanted),
             *((err.dossier_number, err.code, err.reason) for err in answer.failures),
         ):
             log_fetch("fetch_dossiers", outcome, cost, number=number, reason=reason)
             cost = replace(cost, requests=0)  # the first line has told them all
         yield from (Outcome(result.dossier.number, result=result) for result in results)
+        yield from (Outcome(payload.number) for payload in unwanted)
         yield from (Outcome(err.dossier_number or 0, error=err) for err in answer.failures)
 
 

@@ -15,3 +15,6 @@ message_received = Signal()
 # sender: Dossier; number, demarche_number: of a dossier that the purge erased, with its messages.
 # It may come back: dossier_changed then says that it was created.
 dossier_purged = Signal()
+
+# No arguments. A purge has done what it had to: whoever keeps things of his own may forget too.
+purge_ended = Signal()

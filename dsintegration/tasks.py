@@ -15,8 +15,8 @@ from celery import Task, shared_task
 from celery.schedules import crontab
 from django.db import InterfaceError, OperationalError
 
+from dsintegration.background import PAUSES, TryAgain
 from dsintegration.exceptions import DSError, DSUnavailable
-from dsintegration.usager.background import PAUSES, TryAgain
 
 logger = logging.getLogger(__name__)
 
@@ -105,6 +105,14 @@ def fetch_dossier(self: Task[Any, Any], number: int) -> None:
         raise self.retry(
             exc=err, countdown=min(wait, LONGEST_WAIT), max_retries=FETCH_TRIES - 1
         ) from err
+
+
+@shared_task(name="dsintegration.fetch_lot", **OPTIONS, **WITHOUT_DATABASE)
+def fetch_lot(pk: str) -> None:
+    """Fetch what did not fit into an agent's page."""
+    from dsintegration.admin.fetch import fetch_lot
+
+    fetch_lot(pk)
 
 
 @shared_task(

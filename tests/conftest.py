@@ -9,12 +9,12 @@ from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.test import Client as DjangoClient
 
+from dsintegration.background import TryAgain
 from dsintegration.models import ApiKey
 from dsintegration.platform.client import Client
 from dsintegration.sandbox import TOKEN, Sandbox
 from dsintegration.sandbox.scenarios import DOSSIERS, REPLIES
 from dsintegration.sandbox.server import Reply
-from dsintegration.usager.background import TryAgain
 
 # The same examples each time; `make torture` looks for others, and for many more.
 hypothesis.settings.register_profile(
@@ -114,7 +114,7 @@ class Later:
 def later(monkeypatch) -> Later:
     """Background work waits until the test has it done, in its own thread and transaction."""
     kept = Later()
-    monkeypatch.setattr("dsintegration.usager.background.pool", kept)
+    monkeypatch.setattr("dsintegration.background.pool", kept)
     return kept
 
 

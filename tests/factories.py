@@ -28,6 +28,12 @@ class DossierFactory(factory.django.DjangoModelFactory[Dossier]):
     state = Dossier.State.EN_CONSTRUCTION
     usager_email = "usager@example.org"
     date_derniere_modification = datetime(2026, 1, 1, tzinfo=UTC)
+    last_human_at = factory.SelfAttribute("last_message_at")
+    waiting_since = factory.LazyAttribute(
+        lambda row: row.date_derniere_modification if row.usager_spoke_last else None
+    )
+    usager_spoke_last = False
+    last_message_at = None
     version = 1
     changed_at = datetime(2026, 1, 1, tzinfo=UTC)
     fetched_at = datetime(2026, 1, 1, tzinfo=UTC)

@@ -59,6 +59,7 @@ def platform(sandbox):
 def agent(client):
     """Somebody who may do all that is asked of the admin; the account is an address."""
     names = ["view_dossier", "fetch_dossier", "export_dossier", "view_journalentry"]
+    names.append("view_all_demarches")
     user = User.objects.create_user("camille.martin@example.org", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=names))
     client.force_login(user)
@@ -336,7 +337,7 @@ class TestAdmin:
     def test_export(self, agent, monkeypatch):
         numbers = sorted(dossier.number for dossier in DossierFactory.create_batch(3))
         agent.post(f"{LIST}export/", {"format": "2", "resource": "0"})
-        monkeypatch.setattr("dsintegration.admin.dossiers.MAX_NAMED", 2)
+        monkeypatch.setattr("dsintegration.admin.exporting.MAX_NAMED", 2)
         agent.post(f"{LIST}export/", {"format": "2", "resource": "0"})
         (few, many) = entries()
         assert (few[1], few[5], many[1], many[4], many[5]) == ("export", 3, "export", "", 3)
@@ -518,7 +519,8 @@ class TestJournalPages:
     def test_a_dossier_is_found_in_lists_too(self, agent, filled):
         assert self.rows(agent.get(JOURNAL, {"q": "n° 12 345"})) == ["list", "view"]
         assert self.rows(agent.get(JOURNAL, {"q": "2345"})) == ["export", "list"]
-        assert self.rows(agent.get(JOURNAL, {"q": "Portail"})) == []
+        assert self.rows(agent.get(JOURNAL, {"q": "portail"})) == ["export", "fetch", "list"]
+        assert self.rows(agent.get(JOURNAL, {"q": "Port"})) == []
 
     def test_filters(self, agent, filled):
         JournalEntry(at=timezone.now() - timedelta(days=8), action="purge").save()
@@ -534,7 +536,9 @@ class TestJournalPages:
             assert words in page
         assert "échec : la plateforme est en maintenance" in page
         entry = JournalEntry.objects.get(action="list")
-        assert "2345, 12345, 7" in agent.get(f"{JOURNAL}{entry.pk}/change/").content.decode()
+        page = agent.get(f"{JOURNAL}{entry.pk}/change/").content.decode()
+        for number in (2345, 12345, 7):
+            assert f'{LIST}?q={number}">n° {number}</a>' in page
 
     def test_an_outcome_of_another_version(self):
         assert JournalEntry(outcome="odd reason").outcome_label == "odd reason"

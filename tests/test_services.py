@@ -295,7 +295,11 @@ class TestSummaryOfTheConversation:
         fetch_dossier(NUMBER)
         assert stored().is_to_answer
         assert list(Dossier.objects.to_answer()) == [stored()]
+        # In whatever état: whoever asks when he is paid awaits an answer.
         platform(messages=[message_answer("m1", email=USAGER)], state="accepte")
+        fetch_dossier(NUMBER)
+        assert stored().is_to_answer
+        platform(messages=[message_answer("m1", email=USAGER), message_answer("m2")])
         fetch_dossier(NUMBER)
         assert not stored().is_to_answer
         assert not Dossier.objects.to_answer().exists()

@@ -21,10 +21,10 @@ from redis import Redis
 
 from config.celery import app
 from dsintegration import tasks
+from dsintegration.background import PAUSES, TryAgain, hand_over
 from dsintegration.exceptions import DossierNotFound, DSUnavailable
 from dsintegration.models import Dossier, Message, PurgedDossier, UsagerAccess
 from dsintegration.sandbox import Reply
-from dsintegration.usager.background import PAUSES, TryAgain, hand_over
 from tests.factories import DossierFactory, dossier_answer, message_answer
 from tests.processes import PROJECT, environment
 from tests.settings import EMPTY

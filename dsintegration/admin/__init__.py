@@ -2,9 +2,9 @@
 
 from django.contrib.admin import AdminSite, site
 
-from dsintegration.admin import api_keys, demarches, dossiers, journal
+from dsintegration.admin import api_keys, demarches, dossiers, journal, perimeters
 
-__all__ = ["api_keys", "demarches", "dossiers", "journal", "register"]
+__all__ = ["api_keys", "demarches", "dossiers", "journal", "perimeters", "register"]
 
 
 def register(other: AdminSite) -> None:

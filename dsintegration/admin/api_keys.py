@@ -2,39 +2,57 @@
 
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import IntegrityError
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import yesno
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.debug import sensitive_variables
 
-from dsintegration.admin.mirror import in_words
+from dsintegration.admin.choosing import demarches_field, initial_for
+from dsintegration.admin.mirror import PerimeterAdmin, in_words
 from dsintegration.models import ApiKey, end_of
+from dsintegration.perimeters import Sight, sight_of
 
 
 class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
+    """`sight`: of whoever makes the key, which gives no more than that."""
+
+    sight: Sight
     last_day = forms.DateField(
         label="Dernier jour",
         help_text="La clé sert jusqu'à la fin de ce jour.",
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
+    # The row that this very page makes: reloaded after it was sent, it makes no second one.
+    draw = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     class Meta:
         model = ApiKey
-        exclude: tuple[str, ...] = ()
+        fields: tuple[str, ...] = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # The midnight that ends a day is already the next one's.
         moment = self.instance.expiry_date - timedelta(microseconds=1)
         self.initial.setdefault("last_day", timezone.localtime(moment).date())
+        self.initial["draw"] = uuid4()
+        has_row = not self.instance._state.adding
+        given = list(self.instance.demarches.order_by("number")) if has_row else []
+        column = ApiKey._meta.get_field("demarches")
+        self.fields["demarches"] = field = demarches_field(
+            self.sight, label="Démarches", help_text=str(column.help_text)
+        )
+        self.initial["demarches"] = initial_for(field, given)
+        if not self.sight.is_whole:
+            self.fields.pop("all_demarches", None)
 
     def clean_last_day(self) -> date:
         day: date = self.cleaned_data["last_day"]
@@ -46,20 +64,20 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
         cleaned = super().clean() or {}
         if cleaned.get("all_demarches") and cleaned.get("demarches"):
             raise ValidationError("Choisissez toutes les démarches, ou une liste : pas les deux.")
-        if "last_day" in self.changed_data and "last_day" in cleaned:
+        if "last_day" in cleaned:
             self.instance.expiry_date = end_of(cleaned["last_day"])
         return cleaned
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ApiKeyAdmin(PerimeterAdmin):
     form = ApiKeyForm
     list_display = (
         "name",
         "scope",
         in_words("can_fetch", "récupère"),
         in_words("can_read_personal_data", "lit les données personnelles"),
-        "expiry_date",
+        "last_day",
         "is_valid",
         "last_used_on",
     )
@@ -67,21 +85,44 @@ class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("name",)
     search_help_text = "Nom du système"
     ordering = ("name", "created_at")
-    # The two columns of filter_horizontal style themselves, which the CSP forbids.
-    formfield_overrides = {models.ManyToManyField: {"widget": forms.CheckboxSelectMultiple}}  # noqa: RUF012
-    readonly_fields = ("created_at", "last_used_on", "expiry_date")
+    readonly_fields = ("created_at", "last_used_on", "last_day_told")
     actions = None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
-        rows: QuerySet[ApiKey] = super().get_queryset(request)
-        return rows.annotate(demarches_count=Count("demarches"))
+        """Those that give no more than the account sees: others do not exist for it."""
+        rows: QuerySet[ApiKey] = ApiKey.objects.order_by(*self.ordering)
+        sight = sight_of(request.user)
+        if sight.demarches is not None:
+            given = ApiKey.demarches.through.objects
+            beyond = given.exclude(demarche__in=list(sight.demarches)).values("apikey")
+            rows = rows.filter(all_demarches=False).exclude(pk__in=beyond)
+        return rows.annotate(demarches_count=Count("demarches", distinct=True))
+
+    def get_form(  # type: ignore[override]
+        self, request: HttpRequest, obj: Any = None, **kwargs: Any
+    ) -> Any:
+        names = [*self._rights(request), "last_day", "draw"] + (["revoked"] if obj else [])
+        form = type("Form", (self.form,), {"sight": sight_of(request.user)})
+        columns = [name for name in names if name not in {"demarches", "last_day", "draw"}]
+        return forms.modelform_factory(ApiKey, form=form, fields=columns)
+
+    def _rights(self, request: HttpRequest) -> tuple[str, ...]:
+        whole = ("all_demarches",) if sight_of(request.user).is_whole else ()
+        return ("name", "can_fetch", "can_read_personal_data", *whole, "demarches")
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
-        rights = ("name", "can_fetch", "can_read_personal_data", "all_demarches", "demarches")
+        rights = self._rights(request)
         if obj is None:
-            return (*rights, "last_day")
-        end = "last_day" if self.has_change_permission(request, obj) else "expiry_date"
-        return (*rights, end, "revoked", "created_at", "last_used_on")
+            return (*rights, "last_day", "draw")
+        if not self.has_change_permission(request, obj):
+            rights = tuple(name for name in rights if name != "demarches")
+            return (*rights, "scope", "last_day_told", "revoked", "created_at", "last_used_on")
+        return (*rights, "last_day", "revoked", "created_at", "last_used_on")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None or self.has_change_permission(request, obj):
+            return self.readonly_fields
+        return (*self.readonly_fields, "scope")
 
     def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
         """A revoked key stays so."""
@@ -97,15 +138,47 @@ class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
+        if request.method == "POST" and (made := self._made_before(request)):
+            messages.warning(
+                request, "Cette clé est déjà faite, et n'est plus montrée : faites-en une autre."
+            )
+            link = self.address_of("apikey_change", made.pk)
+            return HttpResponseRedirect(link)
         # What follows is the page that shows the key, whatever the button.
-        buttons = {"show_save_and_continue": False, "show_save_and_add_another": False}
-        return super().add_view(request, form_url, buttons | (extra_context or {}))
+        said = {
+            "show_save_and_continue": False,
+            "show_save_and_add_another": False,
+            "title": "Nouvelle clé de l'API",
+        }
+        try:
+            return super().add_view(request, form_url, said | (extra_context or {}))
+        except IntegrityError:  # two clicks at the same moment
+            if made := self._made_before(request):
+                link = self.address_of("apikey_change", made.pk)
+                return HttpResponseRedirect(link)
+            raise
+
+    def _made_before(self, request: HttpRequest) -> ApiKey | None:
+        """The row of this very page, if it was sent before: a reload sends it again."""
+        try:
+            draw = UUID(request.POST.get("draw", ""))
+        except ValueError:
+            return None
+        return self.get_queryset(request).filter(pk=draw).first()
 
     @sensitive_variables()
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
+            draw = form.cleaned_data.get("draw")
+            if draw and not ApiKey.objects.filter(pk=draw).exists():
+                obj.pk = draw
             obj.shown_once = obj.draw_key()
+            obj.save(force_insert=True)  # never over another one, whatever `draw` says
+            return
         super().save_model(request, obj, form, change)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        form.instance.demarches.set(form.cleaned_data["demarches"])
 
     @sensitive_variables()
     def response_add(
@@ -130,8 +203,19 @@ class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def scope(self, key: Any) -> str:
         if key.all_demarches:
             return "toutes les démarches"
-        count = key.demarches_count
+        count = getattr(key, "demarches_count", None)
+        if count is None:
+            count = key.demarches.count()
         return f"{count} démarche{'s' if count > 1 else ''}" if count else "aucune démarche"
+
+    @admin.display(description="dernier jour", ordering="expiry_date")
+    def last_day(self, key: Any) -> date:
+        """The midnight that ends a day is already the next one's."""
+        return timezone.localtime(key.expiry_date - timedelta(microseconds=1)).date()
+
+    @admin.display(description="dernier jour")
+    def last_day_told(self, key: Any) -> date:
+        return self.last_day(key)
 
     @admin.display(description="vaut")
     def is_valid(self, key: ApiKey) -> str:

@@ -13,9 +13,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from dsintegration.admin.mirror import MirrorAdmin, in_words
+from dsintegration.admin.searching import find_demarches
 from dsintegration.harmless import on_a_page
 from dsintegration.mirror.summary import summary
 from dsintegration.models import Demarche, Dossier
+from dsintegration.perimeters import sight_of
 from dsintegration.templatetags.dossiers import thousands
 
 
@@ -30,6 +32,7 @@ class CountedChangeList(ChangeList):
         self.as_of = counted.as_of
         for demarche in self.result_list:
             demarche.counts = counted.demarches.get(demarche.pk, Counter())
+            demarche.to_answer = counted.to_answer[demarche.pk]
 
 
 def _count_of(state: Dossier.State) -> Callable[[Any], str]:
@@ -42,11 +45,13 @@ def _count_of(state: Dossier.State) -> Callable[[Any], str]:
 
 @admin.register(Demarche)
 class DemarcheAdmin(MirrorAdmin):
+    path_to_demarche = "pk"
     list_display = (
         "number",
         "shown_title",
         *map(_count_of, Dossier.State),
         "dossiers",
+        "to_answer",
         in_words("decision_hidden", "décision masquée"),
     )
     list_display_links = ("number", "shown_title")
@@ -68,6 +73,14 @@ class DemarcheAdmin(MirrorAdmin):
     def shown_title(self, demarche: Any) -> str:
         return on_a_page(demarche.title)
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        if not search_term.strip():
+            return queryset, False
+        found = find_demarches(search_term, sight_of(request.user))
+        return queryset.filter(pk__in=found), False
+
     @admin.display(description="Total")
     def dossiers(self, demarche: Any) -> SafeString:
         link = self.address_of("dossier_changelist")
@@ -76,6 +89,16 @@ class DemarcheAdmin(MirrorAdmin):
             link,
             demarche.pk,
             thousands(demarche.counts.total()),
+        )
+
+    @admin.display(description="À répondre")
+    def to_answer(self, demarche: Any) -> SafeString:
+        link = self.address_of("dossier_changelist")
+        return format_html(
+            '<a href="{}?demarche__id__exact={}&amp;situation=a_repondre">{}</a>',
+            link,
+            demarche.pk,
+            thousands(demarche.to_answer),
         )
 
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:

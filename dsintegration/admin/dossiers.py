@@ -1,40 +1,42 @@
-"""Dossiers: the list, one of them with its conversation, fetching, and the export."""
+"""Dossiers: the list with its queue, and one of them with its conversation."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.utils import unquote
-from django.contrib.auth.models import User
-from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
-from django.db import models, transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db import models
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
-from import_export.admin import ExportMixin
 
 from dsintegration import journal
-from dsintegration.admin import fetch
-from dsintegration.admin.export import FORMATS, DossierResource, FormatForm
-from dsintegration.admin.filters import DepositFilter, SituationFilter, search
-from dsintegration.admin.mirror import CappedPaginator, MirrorAdmin
+from dsintegration.admin.changelists import (
+    DossierChangeList,
+    Slice,
+    filters_of,
+    neighbours,
+    preserved,
+)
+from dsintegration.admin.conversations import conversation_of
+from dsintegration.admin.exporting import ExportAdmin
+from dsintegration.admin.fetching import FetchingAdmin
+from dsintegration.admin.filters import FILTERS, OFFERED
+from dsintegration.admin.histories import history_of
+from dsintegration.admin.mirror import CappedPaginator
+from dsintegration.admin.searching import search
 from dsintegration.harmless import on_a_page
+from dsintegration.mirror.settling import settle
 from dsintegration.models import Action, Dossier, DossierQuerySet, Outcome
-from dsintegration.templatetags.dossiers import ago, day, state_badge
-
-MAX_EXPORTED = 50_000
-# Beyond, the journal has their count only.
-MAX_NAMED = 1000
-# The filters of the list; Django would take any column, and stumble over odd values.
-OFFERED = {"state__exact", "demarche__id__exact", "situation", "depot"}
+from dsintegration.perimeters import ASK, sight_of
+from dsintegration.templatetags.dossiers import ago, day, days_since, shortened, state_badge
 
 
 @admin.register(Dossier)
-class DossierAdmin(ExportMixin, MirrorAdmin):
-    import_export_change_list_template = "admin/dsintegration/dossier/change_list.html"
+class DossierAdmin(ExportAdmin, FetchingAdmin):
+    change_list_template = "admin/dsintegration/dossier/change_list.html"
     list_display = (
         "number",
         "etat",
@@ -45,7 +47,16 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
         "modification",
         "fetched",
     )
-    list_filter = ("state", SituationFilter, DepositFilter, "demarche")
+    list_display_in_queue = (
+        "number",
+        "etat",
+        "waiting",
+        "words",
+        "usager",
+        "title",
+        "modification",
+    )
+    list_filter = FILTERS
     list_select_related = ("demarche",)
     ordering = ("-date_derniere_modification",)
     paginator = CappedPaginator
@@ -53,15 +64,10 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
     show_facets = admin.ShowFacets.NEVER
     search_fields = ("number",)  # search() does it; Django wants one to show the box
     search_help_text = (
-        "Numéro de dossier, adresse exacte de l'usager, ou mots du titre de la démarche"
+        "Numéro de dossier ou de démarche, adresse de l'usager, mots du titre de la démarche ; "
+        "une partie suffit"
     )
     actions = ("refresh_selected",)
-
-    # Export, by django-import-export
-    resource_classes = (DossierResource,)
-    formats = FORMATS
-    export_form_class = FormatForm
-    export_template_name = "admin/dsintegration/dossier/export.html"
 
     # The list
 
@@ -73,6 +79,7 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
     def etat(self, dossier: Dossier) -> str:
         marks = {
             "à répondre": dossier.is_to_answer,
+            "correction attendue": dossier.date_derniere_correction_en_attente and dossier.is_open,
             "absent de la plateforme": dossier.absent_since,
             "en erreur": dossier.last_error_at,
         }
@@ -83,7 +90,7 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
 
     @admin.display(description="usager")
     def usager(self, dossier: Dossier) -> str:
-        return on_a_page(dossier.usager_email)
+        return shortened(on_a_page(dossier.usager_email))
 
     @admin.display(description="déposé le", ordering="date_depot")
     def depot(self, dossier: Dossier) -> str:
@@ -93,63 +100,78 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
     def modification(self, dossier: Dossier) -> str:
         return day(dossier.date_derniere_modification)
 
-    @admin.display(description="dernier message", ordering="last_message_at")
+    @admin.display(description="dernier message", ordering="last_human_at")
     def last_message(self, dossier: Dossier) -> str:
-        if dossier.last_message_at is None:
+        if dossier.last_human_at is None:
             return "aucun"
         return format_html(
-            "{}<br>{}", day(dossier.last_message_at), dossier.get_last_message_author_display()
+            "{}<br>{}", day(dossier.last_human_at), dossier.get_last_human_author_display()
         )
 
     @admin.display(description="récupéré", ordering="fetched_at")
     def fetched(self, dossier: Dossier) -> str:
         return ago(dossier.fetched_at)
 
+    @admin.display(description="attend depuis", ordering="waiting_since")
+    def waiting(self, dossier: Dossier) -> str:
+        if dossier.waiting_since is None:
+            return ""
+        return format_html(
+            "{}<br><strong>{}</strong>",
+            day(dossier.waiting_since),
+            days_since(dossier.waiting_since),
+        )
+
+    @admin.display(description="début du dernier message")
+    def words(self, dossier: Any) -> str:
+        return getattr(dossier, "first_words", "")
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return self.list_display_in_queue if _is_queue(request) else self.list_display
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        return ("waiting_since", "pk") if _is_queue(request) else self.ordering
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DossierChangeList]:
+        return Slice if getattr(request, "wants_neighbours", False) else DossierChangeList
+
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[DossierQuerySet, bool]:
-        return search(queryset, search_term), False
+        return search(queryset, search_term, sight_of(request.user)), False
 
     def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
         return lookup in OFFERED and "\0" not in str(value)
 
-    # Rights
-
-    def has_fetch_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("dsintegration.fetch_dossier")
-
-    def has_export_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("dsintegration.export_dossier") and self.has_view_permission(
-            request
-        )
+    def has_settle_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("dsintegration.settle_dossier")
 
     # Pages
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
+        view = self.admin_site.admin_view(self.settle_view)
         return [
-            path("fetch/", view(self.fetch_view), name="dsintegration_dossier_fetch"),
-            path(
-                "<path:object_id>/refresh/",
-                view(self.refresh_view),
-                name="dsintegration_dossier_refresh",
-            ),
+            path("<path:object_id>/settle/", view, name="dsintegration_dossier_settle"),
             *super().get_urls(),
         ]
 
-    # What asks the platform does so outside of any transaction; here it is an action.
-    @transaction.non_atomic_requests
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         context = {
             "title": "Dossiers",
             "has_fetch_permission": self.has_fetch_permission(request),
+            "has_export_permission": self.has_export_permission(request),
+            "ask": ASK if sight_of(request.user).is_empty else "",
+            "preserved": preserved(request.GET.urlencode()),
         }
         response = super().changelist_view(request, context | (extra_context or {}))
-        if changes := getattr(response, "context_data", {}).get("cl"):
-            numbers = [dossier.number for dossier in changes.result_list]
-            journal.write_list(journal.user(request.user), numbers)
+        said = getattr(response, "context_data", None) or {}
+        if changes := said.get("cl"):
+            said["title"] = changes.heading
+            numbers = [row.number for row in changes.result_list]
+            demarches = [row.demarche.number for row in changes.result_list]
+            journal.write_list(journal.user(request.user), numbers, demarches)
         return response
 
     def change_view(
@@ -160,9 +182,7 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """One dossier, to be read."""
-        dossier = self.get_object(request, unquote(object_id))
-        if not self.has_view_permission(request, dossier):
-            raise PermissionDenied
+        dossier = self._find(request, object_id)
         if dossier is None:
             return self._not_here(request, object_id)
         context = {
@@ -170,8 +190,10 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
             "title": str(dossier),
             "opts": self.opts,
             "dossier": dossier,
-            "conversation": list(dossier.messages.all()),
+            "conversation": conversation_of(dossier),
+            "list": neighbours(self, request, dossier),
             "has_fetch_permission": self.has_fetch_permission(request),
+            "has_settle_permission": self.has_settle_permission(request),
         }
         by = journal.user(request.user)
         journal.write(by.entry(Action.VIEW, Outcome.SHOWN, dossier.number))
@@ -180,106 +202,63 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("demarche")
 
-    @transaction.non_atomic_requests
-    def fetch_view(self, request: HttpRequest) -> HttpResponse:
-        """The form that fetches by number, and what came of it."""
-        if not self.has_fetch_permission(request):
-            raise PermissionDenied
-        form = fetch.FetchForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            batch = self._fetch(request, form.cleaned_data["numbers"])
-            if batch.is_one_success and self.has_view_permission(request):
-                return self._to_dossier(batch.results[0].dossier.pk)
-            if batch.left:
-                messages.warning(
-                    request,
-                    f"Reste à récupérer : {len(batch.left)}. Les numéros sont ci-dessous, relancez "
-                    "la récupération.",
-                )
-            again = "\n".join(map(str, batch.to_try_again))
-            form = fetch.FetchForm(initial={"numbers": again})
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """What became of the dossier, and what was asked for it."""
+        dossier = self._find(request, object_id)
+        if dossier is None:
+            return self._not_here(request, object_id)
         context = {
             **self.admin_site.each_context(request),
-            "title": "Récupérer un dossier",
+            "title": f"Historique du {str(dossier).lower()}",
             "opts": self.opts,
-            "form": form,
-            "has_view_permission": self.has_view_permission(request),
+            "dossier": dossier,
+            "events": history_of(dossier, with_accesses=_reads_journal(request)),
+            "filters": filters_of(request),
+            "preserved": preserved(filters_of(request)),
         }
-        return TemplateResponse(request, "admin/dsintegration/dossier/fetch.html", context)
+        by = journal.user(request.user)
+        journal.write(by.entry(Action.VIEW, Outcome.SHOWN, dossier.number))
+        return TemplateResponse(request, "admin/dsintegration/dossier/history.html", context)
 
-    @transaction.non_atomic_requests
-    def refresh_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        dossier = self.get_object(request, unquote(object_id))
-        if not self.has_fetch_permission(request) or not self.has_view_permission(request, dossier):
+    def settle_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """« Rien à répondre », of the messages that the page showed."""
+        if not self.has_settle_permission(request):
             raise PermissionDenied
+        dossier = self._find(request, object_id)
         if dossier is None:
             return self._not_here(request, object_id)
         if request.method == "POST":  # a GET comes from the login page, after a session ended
-            self._fetch(request, [dossier.number])
-        return self._to_dossier(dossier.pk)
+            try:
+                until = parse_datetime(request.POST.get("until", ""))
+            except ValueError:
+                until = None
+            seen_until = until if until and timezone.is_aware(until) else None
+            if seen_until and settle(dossier.pk, seen_until, journal.user(request.user)):
+                messages.success(
+                    request,
+                    f"{dossier} : rien à répondre. Il reviendra dans la liste « À répondre » si "
+                    "l'usager écrit de nouveau.",
+                )
+            else:
+                messages.warning(
+                    request, f"{dossier} : la conversation a changé, relisez-la d'abord."
+                )
+        return self._to_dossier(request, dossier.pk)
 
     @admin.action(description="Actualiser les dossiers sélectionnés", permissions=["fetch"])
-    def refresh_selected(self, request: HttpRequest, queryset: models.QuerySet[Dossier]) -> None:
+    def refresh_selected(
+        self, request: HttpRequest, queryset: models.QuerySet[Dossier]
+    ) -> HttpResponse | None:
         """The stalest first, so that the same action again goes on where this one ended."""
         stalest = queryset.order_by("checked_at", "pk").values_list("number", flat=True)
-        numbers = list(stalest[: CappedPaginator.CAP + 1])
-        batch = self._fetch(request, numbers[: fetch.MAX_NUMBERS])
-        if left := len(numbers) - len(batch.results) - len(batch.failures):
-            more = "plus de " if len(numbers) > CappedPaginator.CAP else ""
-            messages.warning(
-                request,
-                f"Il en reste {more}{left} : relancez l'action, elle reprendra par eux.",
-            )
+        return self.refresh_numbers(request, list(stalest[: CappedPaginator.CAP + 1]))
 
-    def _fetch(self, request: HttpRequest, numbers: list[int]) -> fetch.Batch:
-        batch = fetch.fetch_within_a_page(numbers, journal.user(request.user))
-        fetch.log(request, batch)
-        fetch.tell(request, batch, self.address_of)
-        return batch
 
-    def _not_here(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        response: HttpResponse = self._get_obj_does_not_exist_redirect(
-            request, self.opts, object_id
-        )
-        return response
+def _is_queue(request: HttpRequest) -> bool:
+    return request.GET.get("situation") == "a_repondre"
 
-    def _to_dossier(self, pk: int) -> HttpResponseRedirect:
-        return HttpResponseRedirect(self.address_of("dossier_change", pk))
 
-    def export_action(self, request: HttpRequest) -> HttpResponse:
-        try:
-            response: HttpResponse = super().export_action(request)
-        except IncorrectLookupParameters:
-            messages.error(request, "Ce filtre n'existe pas : exportez depuis la liste.")
-            return HttpResponseRedirect(self.address_of("dossier_changelist"))
-        return response
-
-    def _do_file_export(
-        self, file_format: Any, request: HttpRequest, queryset: Any, export_form: Any = None
-    ) -> HttpResponse:
-        """The file, unless it would be larger than anybody reads."""
-        some = queryset.order_by().values_list("number", flat=True)
-        numbers = list(some[: MAX_EXPORTED + 1])
-        if len(numbers) > MAX_EXPORTED:
-            messages.error(
-                request,
-                f"Cela fait plus de {MAX_EXPORTED} dossiers : filtrez la liste, puis exportez.",
-            )
-            return HttpResponseRedirect(request.get_full_path())
-        response: HttpResponse = super()._do_file_export(
-            file_format, request, queryset, export_form=export_form
-        )
-        by = journal.user(request.user)
-        journal.write(by.listing(Action.EXPORT, numbers, named=len(numbers) <= MAX_NAMED))
-        # What was searched may name somebody.
-        shown = [f"{name}={value}" for name, value in request.GET.items() if name in OFFERED]
-        shown += ["recherche"] if request.GET.keys() - OFFERED else []
-        filters = ", ".join(shown) or "aucun"
-        LogEntry.objects.create(
-            user=cast(User, request.user),
-            content_type=ContentType.objects.get_for_model(Dossier),
-            object_repr=f"Export, dossiers : {len(numbers)}",
-            action_flag=CHANGE,
-            change_message=f"Export {file_format.get_extension()}, filtres : {filters}"[:1000],
-        )
-        return response
+def _reads_journal(request: HttpRequest) -> bool:
+    return request.user.has_perm("dsintegration.view_journalentry")

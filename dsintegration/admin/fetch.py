@@ -1,80 +1,122 @@
-"""Fetching from a page: somebody waits, so all of it ends within the time of one page."""
+"""Fetching what an agent asks for: what fits within a page at once, the rest after it.
 
-import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+Whose dossiers they may be is checked on the platform's answer, before anything is stored; what is
+outside the agent's perimeter is told in the words of what does not exist.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from functools import partial
+from uuid import UUID
 
 from django import forms
-from django.contrib import messages
-from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
-from django.contrib.auth.models import User
-from django.contrib.contenttypes.models import ContentType
+from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest
-from django.utils.html import format_html
+from django.utils import timezone
 
-from dsintegration import journal
-from dsintegration.exceptions import DSError, DSUnavailable
-from dsintegration.models import Dossier
-from dsintegration.numbers import InvalidNumber, parse_number
+from dsintegration import background, journal
+from dsintegration.admin.pasting import Pasted, read_pasted
+from dsintegration.exceptions import DSError, DSUnavailable, Reason
+from dsintegration.models import Dossier, FetchLot
+from dsintegration.payloads import DossierPayload
+from dsintegration.perimeters import Sight, sight_of
 from dsintegration.platform.client import WEB_BUDGET, get_client
 from dsintegration.platform.sockets import deadline, seconds_left
 from dsintegration.services import FetchResult, fetch_dossiers
+from dsintegration.words import UNCONFIGURED
 
 MAX_NUMBERS = 500
-# A fetch that would have less time than that is left for the next page.
+# A fetch that would have less time than that is left for after the page.
 SECONDS_WORTH_A_TRY = 2
 # Dossiers a request: few, so that a slow platform still gives some within a page's time.
 AT_ONCE = 10
-# Messages beyond that hide the page; failures are said first.
-MAX_MESSAGES = 25
+# Lines that could not be read, and are told one by one.
+MAX_UNREAD = 10
+
+OUT_OF_TIME = {Reason.TIMEOUT, Reason.NETWORK}
+
+OUTSIDE = "outside"
+# For whom there is an outside: one sentence for all that might be there.
+OUTSIDE_SENTENCE = (
+    "il n'a pas pu être récupéré : numéro erroné, brouillon pas encore déposé, dossier supprimé ou "
+    "hors de votre périmètre, ou trop long à obtenir pour l'instant."
+)
 
 
 class FetchForm(forms.Form):
     numbers = forms.CharField(
         label="Numéros de dossier",
-        widget=forms.Textarea(attrs={"rows": 6, "cols": 40, "autofocus": True}),
+        widget=forms.Textarea(
+            attrs={
+                "rows": 8,
+                "cols": 60,
+                "autofocus": True,
+                "aria-describedby": "id_numbers_helptext",
+            }
+        ),
         help_text=(
-            "Un ou plusieurs, séparés par des virgules, des points-virgules ou des retours à la "
-            "ligne. Les blancs à l'intérieur d'un numéro ne gênent pas."
+            "Un ou plusieurs, par exemple collés depuis un tableur : un par ligne, ou séparés par "
+            "des virgules ou des points-virgules. Les titres et les autres colonnes ne gênent pas."
         ),
         error_messages={"required": "Donnez au moins un numéro de dossier."},
     )
+    # The button that leaves what could not be read aside.
+    anyway = forms.BooleanField(required=False)
+
+    pasted = Pasted()
 
     def clean_numbers(self) -> list[int]:
-        """The numbers in their order, each once; all of them are checked."""
-        numbers: dict[int, None] = {}
-        faults = []
-        for item in filter(str.strip, re.split(r"[,;\r\n]+", self.cleaned_data["numbers"])):
-            try:
-                numbers[parse_number(item.strip())] = None
-            except InvalidNumber as err:
-                faults.append(str(err))
-        if faults:
-            raise forms.ValidationError([*faults, "Rien n'a été récupéré."])
+        """The numbers in their order, each once."""
+        self.pasted = read_pasted(self.cleaned_data["numbers"])
+        unread, numbers = self.pasted.unread, self.pasted.numbers
+        if unread and not ("anyway" in self.data and numbers):
+            told = unread[:MAX_UNREAD]
+            if len(unread) > MAX_UNREAD:
+                told.append(f"Autres lignes illisibles : {len(unread) - MAX_UNREAD}.")
+            raise forms.ValidationError([*told, "Rien n'a été récupéré."])
         if not numbers:
             raise forms.ValidationError("Donnez au moins un numéro de dossier.")
         if len(numbers) > MAX_NUMBERS:
             raise forms.ValidationError(
                 f"Cela fait {len(numbers)} dossiers : donnez-en {MAX_NUMBERS} au plus à la fois."
             )
-        return list(numbers)
+        return numbers
 
 
 @dataclass
 class Batch:
-    """What came of each number; `left`: those that were not asked, for want of time or hope."""
+    """What came of each number; `left`: those that were not asked, for want of time or hope.
 
+    `stopped_by`: the failure that all the others would have met, in a sentence.
+    """
+
+    sight: Sight
     results: list[FetchResult] = field(default_factory=list)
     failures: list[DSError] = field(default_factory=list)
+    outside: list[int] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
     stopped_by: str = ""
 
     @property
     def is_one_success(self) -> bool:
-        return len(self.results) == 1 and not (self.failures or self.left)
+        return len(self.results) == 1 and not (self.failures or self.left or self.outside)
+
+    @property
+    def words(self) -> dict[int, str]:
+        """What came of each number that was asked, in the journal's words."""
+        words = {result.dossier.number: result.outcome.value for result in self.results}
+        words |= dict.fromkeys(self.outside, OUTSIDE)
+        own = {err.dossier_number: err for err in self.failures if err.dossier_number}
+        told = set(own)
+        if not self.sight.is_whole:
+            here = self.sight.limit(Dossier.objects.filter(number__in=own))
+            told = set(here.values_list("number", flat=True))
+        for number, err in own.items():
+            shown = number in told or not err.concerns_dossier
+            words[number] = journal.word(err) if shown else OUTSIDE
+        return words
 
     @property
     def to_try_again(self) -> list[int]:
@@ -82,32 +124,52 @@ class Batch:
         return [number for number in failed if number is not None] + self.left
 
 
-def fetch_within_a_page(numbers: Sequence[int], by: journal.Actor) -> Batch:
+def wanted_by(sight: Sight, payload: DossierPayload) -> bool:
+    return sight.sees(payload.demarche.number)
+
+
+def fetch_within_a_page(numbers: Sequence[int], account: AbstractBaseUser | AnonymousUser) -> Batch:
     """Fetch in their order what 10 seconds allow.
 
     Stops at a failure that is not a dossier's own: all the others would meet it.
     """
-    batch = Batch()
+    with deadline(WEB_BUDGET):
+        return _fetch(_while_it_is_worth(numbers), numbers, account, web=True)
+
+
+def _fetch(
+    asked: Iterator[int] | Sequence[int],
+    numbers: Sequence[int],
+    account: AbstractBaseUser | AnonymousUser,
+    *,
+    web: bool,
+) -> Batch:
+    sight = sight_of(account)
+    batch = Batch(sight)
     try:
-        with deadline(WEB_BUDGET):
-            outcomes = fetch_dossiers(
-                _while_it_is_worth(numbers),
-                client=get_client(web=True),
-                size=AT_ONCE,
-                at_once=1,
-                by=by,
-            )
-            for outcome in outcomes:
-                if outcome.result:
-                    batch.results.append(outcome.result)
-                elif outcome.error:
-                    batch.failures.append(outcome.error)
-                    if not outcome.error.concerns_dossier:
-                        break
-    except ImproperlyConfigured as err:
-        batch.stopped_by = str(err)
-    done = {result.dossier.number for result in batch.results}
-    done |= {err.dossier_number for err in batch.failures if err.dossier_number}
+        outcomes = fetch_dossiers(
+            asked,
+            client=get_client(web=web, patient=not web),
+            size=AT_ONCE,
+            at_once=1,
+            wanted=partial(wanted_by, sight),
+            by=journal.user(account),
+        )
+        for outcome in outcomes:
+            if outcome.result:
+                batch.results.append(outcome.result)
+            elif outcome.error:
+                if web and seconds_left() == 0 and outcome.error.reason in OUT_OF_TIME:
+                    break  # the page's time is over, and not the platform's patience
+                batch.failures.append(outcome.error)
+                if not outcome.error.concerns_dossier:
+                    batch.stopped_by = outcome.error.sentence
+                    break
+            else:
+                batch.outside.append(outcome.number)
+    except ImproperlyConfigured:
+        batch.stopped_by = UNCONFIGURED
+    done = batch.words.keys()
     batch.left = [number for number in numbers if number not in done]
     return batch
 
@@ -120,61 +182,47 @@ def _while_it_is_worth(numbers: Sequence[int]) -> Iterator[int]:
         yield number
 
 
-def log(request: HttpRequest, batch: Batch) -> None:
-    """An entry of the admin's log for each number that was asked."""
-    content_type = ContentType.objects.get_for_model(Dossier)
-    failed = [err.dossier_number for err in batch.failures if err.dossier_number]
-    known = Dossier.objects.filter(number__in=failed).in_bulk(field_name="number")
+# After the page
 
-    def entry(number: int | None, pk: int | None, what: str, flag: int = CHANGE) -> LogEntry:
-        return LogEntry(
-            user=cast(User, request.user),
-            content_type=content_type,
-            object_id=None if pk is None else str(pk),
-            object_repr=f"Dossier n° {number}",
-            action_flag=flag,
-            change_message=f"Récupération depuis la plateforme : {what}",
-        )
 
-    LogEntry.objects.bulk_create(
-        [
-            entry(
-                result.dossier.number,
-                result.dossier.pk,
-                outcome(result),
-                ADDITION if result.created else CHANGE,
-            )
-            for result in batch.results
-        ]
-        + [
-            entry(number, known[number].pk if number in known else None, err.sentence)
-            for err in batch.failures
-            if (number := err.dossier_number)
-        ]
+def keep(batch: Batch, account: AbstractBaseUser | AnonymousUser) -> FetchLot:
+    """The batch as a lot, whose rest is fetched after the page."""
+    goes_on = bool(batch.left) and not batch.stopped_by
+    lot = FetchLot.objects.create(
+        account=str(account.pk),
+        outcomes=_keys(batch.words),
+        left=batch.left,
+        ended_at=None if goes_on else timezone.now(),
     )
+    if goes_on:
+        go_on(lot)
+    return lot
 
 
-def outcome(result: FetchResult) -> str:
-    return "créé" if result.created else "mis à jour" if result.changed else "inchangé"
+def go_on(lot: FetchLot) -> None:
+    FetchLot.objects.filter(pk=lot.pk).update(touched_at=timezone.now(), ended_at=None)
+    if not background.hand_over("dsintegration.fetch_lot", str(lot.pk)):
+        background.run_later(fetch_lot, str(lot.pk))
 
 
-def tell(request: HttpRequest, batch: Batch, address_of: Callable[..., str]) -> None:
-    """Say what came of each number; beyond some, the successes in one line."""
-    if batch.stopped_by:
-        messages.error(request, batch.stopped_by)
-    for err in batch.failures[:MAX_MESSAGES]:
-        messages.error(request, f"Dossier n° {err.dossier_number} : {err.sentence}")
-    hidden = len(batch.failures) - MAX_MESSAGES
-    if hidden > 0:
-        messages.error(request, f"Autres dossiers en échec : {hidden}.")
-    if len(batch.results) <= MAX_MESSAGES:
-        for result in batch.results:
-            link = address_of("dossier_change", result.dossier.pk)
-            text = '<a href="{}">Dossier n° {}</a> : {}.'
-            messages.success(
-                request, format_html(text, link, result.dossier.number, outcome(result))
-            )
-    else:
-        counts = Counter(map(outcome, batch.results))
-        parts = ", ".join(f"{what} : {count}" for what, count in counts.items())
-        messages.success(request, f"{len(batch.results)} dossiers récupérés ({parts}).")
+def fetch_lot(pk: str) -> None:
+    """Fetch what is left of a lot, a few at a time; each time what came of them is noted."""
+    while (lot := FetchLot.objects.filter(pk=UUID(pk), ended_at=None).first()) and lot.left:
+        # Read again each time: rights may end meanwhile.
+        account = get_user_model()._default_manager.filter(pk=lot.account, is_active=True).first()
+        if account is None or not account.has_perm("dsintegration.fetch_dossier"):
+            break
+        some = lot.left[:AT_ONCE]
+        batch = _fetch(some, some, account, web=False)
+        words = _keys(batch.words)
+        lot.outcomes |= words
+        lot.left = [number for number in lot.left if str(number) not in words]
+        lot.touched_at = timezone.now()
+        lot.save(update_fields=["outcomes", "left", "touched_at"])
+        if batch.stopped_by or not words:
+            break
+    FetchLot.objects.filter(pk=UUID(pk)).update(ended_at=timezone.now())
+
+
+def _keys(words: dict[int, str]) -> dict[str, str]:
+    return {str(number): word for number, word in words.items()}

@@ -1,21 +1,46 @@
-"""The filters and the search box of the list of dossiers. Each uses an index."""
+"""The filters of the list of dossiers. Each uses an index, and offers nothing outside."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
 
-from dsintegration.models import Demarche, DossierQuerySet
-from dsintegration.numbers import InvalidNumber, parse_number
+from dsintegration.admin.searching import find_demarches
+from dsintegration.models import Demarche, Dossier, DossierQuerySet, FetchLot
+from dsintegration.perimeters import sight_of
 
-# A search that names more démarches than that names none.
-MAX_DEMARCHES = 500
+# Démarches beyond that are found by what is typed.
+MAX_OFFERED = 15
 
 
-class SituationFilter(admin.SimpleListFilter):
+class Filter(admin.SimpleListFilter):
+    template = "admin/dsintegration/filter.html"
+
+    def chosen(self) -> str:
+        """The choice in words, or "" if there is none."""
+        value = str(self.value() or "")
+        return next((str(label) for key, label in self.lookup_choices if str(key) == value), "")
+
+
+class StateFilter(Filter):
+    title = "état"
+    parameter_name = "state__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [(state.value, str(state.label)) for state in Dossier.State]
+
+    def queryset(self, request: HttpRequest, queryset: DossierQuerySet) -> DossierQuerySet:  # type: ignore[override]
+        return queryset.filter(state=self.value()) if self.value() else queryset
+
+    def chosen(self) -> str:
+        return super().chosen() or str(self.value() or "")
+
+
+class SituationFilter(Filter):
     title = "situation"
     parameter_name = "situation"
 
@@ -37,7 +62,27 @@ class SituationFilter(admin.SimpleListFilter):
         return queryset
 
 
-class DepositFilter(admin.SimpleListFilter):
+def this_midnight() -> datetime:
+    return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+class ChangeFilter(Filter):
+    title = "modifié depuis"
+    parameter_name = "modifie"
+    DAYS = {"jour": 0, "hier": 1, "semaine": 7}  # noqa: RUF012
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return (("jour", "Aujourd'hui"), ("hier", "Hier"), ("semaine", "7 jours"))
+
+    def queryset(self, request: HttpRequest, queryset: DossierQuerySet) -> DossierQuerySet:  # type: ignore[override]
+        days = self.DAYS.get(self.value() or "")
+        if days is None:
+            return queryset
+        since = this_midnight() - timedelta(days=days)
+        return queryset.filter(date_derniere_modification__gte=since)
+
+
+class DepositFilter(Filter):
     """By period: a hierarchy of dates would read the whole table to offer its years."""
 
     title = "date de dépôt"
@@ -55,16 +100,16 @@ class DepositFilter(admin.SimpleListFilter):
         )
 
     def queryset(self, request: HttpRequest, queryset: DossierQuerySet) -> DossierQuerySet:  # type: ignore[override]
-        today = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+        today = this_midnight()
         this_year = today.replace(month=1, day=1)
         last_year = this_year.replace(year=this_year.year - 1)
         match self.value():
             case "jour":
                 return queryset.filter(date_depot__gte=today)
             case "semaine":
-                return queryset.filter(date_depot__gte=_days_before(today, 7))
+                return queryset.filter(date_depot__gte=today - timedelta(days=7))
             case "mois":
-                return queryset.filter(date_depot__gte=_days_before(today, 30))
+                return queryset.filter(date_depot__gte=today - timedelta(days=30))
             case "annee":
                 return queryset.filter(date_depot__gte=this_year)
             case "annee_passee":
@@ -74,19 +119,137 @@ class DepositFilter(admin.SimpleListFilter):
         return queryset
 
 
-def _days_before(midnight: datetime, days: int) -> datetime:
-    return midnight - timedelta(days=days)
+class _Named(admin.ListFilter):
+    """One that reads its parameters by itself."""
+
+    parameters: tuple[str, ...]
+
+    def __init__(
+        self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any
+    ) -> None:
+        super().__init__(request, params, model, model_admin)
+        self.request = request
+        for name in self.parameters:
+            if name in params:
+                self.used_parameters[name] = params.pop(name)[-1]
+
+    def expected_parameters(self) -> list[str | None]:
+        return list(self.parameters)
 
 
-def search(queryset: DossierQuerySet, text: str) -> DossierQuerySet:
-    """Digits are a number, an "@" an exact address, other words are in a démarche's title."""
-    text = text.strip()
-    if not text:
+class DemarcheFilter(_Named):
+    """One of the démarches by a link, or those whose number or title is typed."""
+
+    title = "démarche"
+    template = "admin/dsintegration/filter_demarche.html"
+    parameters = ("demarche__id__exact", "demarche")
+
+    def has_output(self) -> bool:
+        return True
+
+    @property
+    def pk(self) -> int | None:
+        value = str(self.used_parameters.get("demarche__id__exact") or "")
+        return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
+
+    @property
+    def typed(self) -> str:
+        return str(self.used_parameters.get("demarche") or "").strip()
+
+    def queryset(self, request: HttpRequest, queryset: DossierQuerySet) -> DossierQuerySet:  # type: ignore[override]
+        if self.used_parameters.get("demarche__id__exact"):
+            queryset = queryset.filter(demarche=self.pk) if self.pk else queryset.none()
+        if self.typed:
+            found = find_demarches(self.typed, sight_of(request.user))
+            queryset = queryset.filter(demarche__in=found)
         return queryset
-    if "@" in text:
-        return queryset.of_usager(text)
-    try:
-        return queryset.filter(number=parse_number(text))
-    except InvalidNumber:
-        named = Demarche.objects.filter(title__icontains=text).values_list("pk", flat=True)
-        return queryset.filter(demarche__in=list(named[:MAX_DEMARCHES]))
+
+    def chosen(self) -> str:
+        if self.pk:
+            rows = sight_of(self.request.user).limit(Demarche.objects.filter(pk=self.pk), "pk")
+            return next((demarche.title for demarche in rows), "")
+        return f"démarche « {self.typed} »" if self.typed else ""
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+        """All of them where they are few; the template offers those to a field otherwise."""
+        rows = sight_of(self.request.user).limit(Demarche.objects.order_by("title", "number"), "pk")
+        self.demarches = list(rows[: 10 * MAX_OFFERED])
+        self.hidden = [
+            (name, value)
+            for name, values in changelist.filter_params.items()
+            if name not in self.parameters
+            for value in values
+        ]
+        clear = changelist.get_query_string(remove=list(self.parameters))
+        yield {
+            "selected": not (self.pk or self.typed),
+            "query_string": clear,
+            "display": "Toutes",
+        }
+        offered = self.demarches if len(self.demarches) <= MAX_OFFERED else []
+        for demarche in offered or [row for row in self.demarches if row.pk == self.pk]:
+            query = changelist.get_query_string(
+                {"demarche__id__exact": demarche.pk}, remove=["demarche"]
+            )
+            display = f"{demarche.title} (n° {demarche.number})"
+            yield {
+                "selected": demarche.pk == self.pk,
+                "query_string": query,
+                "display": display,
+            }
+
+
+class LotFilter(_Named):
+    """What one fetch of the agent's own brought. Reached by its link alone."""
+
+    title = "récupération"
+    template = "admin/dsintegration/filter.html"
+    parameters = ("lot",)
+
+    def has_output(self) -> bool:
+        return "lot" in self.used_parameters
+
+    def queryset(self, request: HttpRequest, queryset: DossierQuerySet) -> DossierQuerySet:  # type: ignore[override]
+        try:
+            pk = UUID(str(self.used_parameters["lot"]))
+        except ValueError:
+            return queryset.none()
+        lot = FetchLot.objects.filter(pk=pk, account=str(request.user.pk)).first()
+        if lot is None:
+            return queryset.none()
+        return queryset.filter(number__in=lot.fetched)
+
+    def chosen(self) -> str:
+        return "dossiers récupérés ensemble"
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+        yield {
+            "selected": True,
+            "query_string": changelist.get_query_string(),
+            "display": "Dossiers récupérés ensemble",
+        }
+        yield {
+            "selected": False,
+            "query_string": changelist.get_query_string(remove=["lot"]),
+            "display": "Tous",
+        }
+
+
+FILTERS = (
+    SituationFilter,
+    StateFilter,
+    ChangeFilter,
+    DepositFilter,
+    DemarcheFilter,
+    LotFilter,
+)
+# Django would take any column, and stumble over odd values.
+OFFERED = {
+    "situation",
+    "state__exact",
+    "modifie",
+    "depot",
+    "demarche__id__exact",
+    "demarche",
+    "lot",
+}

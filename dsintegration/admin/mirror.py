@@ -1,4 +1,4 @@
-"""What every admin page of the mirror shares: nobody edits it, superusers included."""
+"""What every admin page of ours shares: nobody sees beyond his perimeter, nor edits the mirror."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -7,11 +7,13 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db import models
+from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import yesno
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 from django.utils.functional import cached_property
+
+from dsintegration.perimeters import sight_of
 
 
 def in_words(name: str, description: str) -> Callable[[Any], str]:
@@ -24,15 +26,42 @@ def in_words(name: str, description: str) -> Callable[[Any], str]:
     return cell
 
 
-class MirrorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows come from the platform alone: none is added, changed or deleted by hand."""
+class PerimeterAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows outside the account's perimeter do not exist, whatever the address or the action.
+
+    A subclass says how a row leads to its démarche, or limits its rows by itself.
+    """
+
+    path_to_demarche = "demarche"
 
     class Media:
         css = {"all": ("dsintegration/admin.css",)}  # noqa: RUF012  # as in Django
 
+    @property
+    def urls(self) -> list[URLPattern]:
+        """Outside of any transaction around the request: some of them ask the platform."""
+        patterns = self.get_urls()
+        for pattern in patterns:
+            transaction.non_atomic_requests(pattern.callback)
+        return patterns
+
     def address_of(self, page: str, *args: Any) -> str:
         """The address of a page of ours in the admin site that this is registered with."""
         return reverse(f"admin:dsintegration_{page}", args=args, current_app=self.admin_site.name)
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        return sight_of(request.user).limit(super().get_queryset(request), self.path_to_demarche)
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        """None for Django's autocomplete, which would list rows that no journal tells of."""
+        match = request.resolver_match
+        if match and match.url_name == "autocomplete":
+            return ()
+        return super().get_search_fields(request)
+
+
+class MirrorAdmin(PerimeterAdmin):
+    """Rows come from the platform alone: none is added, changed or deleted by hand."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

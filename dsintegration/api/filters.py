@@ -17,7 +17,7 @@ from dsintegration.api.parameters import (
     WordsField,
     check_parameters,
 )
-from dsintegration.models import Demarche, Dossier
+from dsintegration.models import TO_ANSWER, Demarche, Dossier
 from dsintegration.numbers import MAX_NUMBER
 
 
@@ -81,10 +81,24 @@ class DossierFilters(filters.FilterSet):
         lookup_expr="isnull",
         exclude=True,
     )
+    to_answer = _filter(
+        TrueOrFalseField,
+        {
+            "type": "boolean",
+            "description": (
+                "L'usager a écrit en dernier, messages automatiques mis à part, et aucun agent n'a "
+                "marqué le dossier « rien à répondre » (true), ou non (false)."
+            ),
+        },
+        method="awaiting_answer",
+    )
 
     class Meta:
         model = Dossier
         fields = ()
+
+    def awaiting_answer(self, queryset: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:
+        return queryset.filter(TO_ANSWER) if value else queryset.exclude(TO_ANSWER)
 
     def of_demarche(self, queryset: QuerySet[Any], name: str, value: int) -> QuerySet[Any]:
         """By id, for the reason that ApiKey.listed gives."""

@@ -114,8 +114,10 @@ class DossierList(ListView):
     @openapi.DOSSIERS
     def get(self, request: Request) -> Response:
         response = self.list(request)
-        numbers = [row["number"] for row in response.data["results"]]
-        journal.write_list(journal.key(self.key), numbers)
+        rows = response.data["results"]
+        numbers = [row["number"] for row in rows]
+        demarches = [row["demarche"]["number"] for row in rows]
+        journal.write_list(journal.key(self.key), numbers, demarches)
         return response
 
 

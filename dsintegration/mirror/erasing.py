@@ -51,7 +51,12 @@ def erase(due: QuerySet[Any], pks: Sequence[int], by: journal.Actor) -> list[Era
         save_platform(platform)
         Dossier.objects.filter(pk__in=[row.pk for row in erased]).delete()
         _leave_numbers(erased, first)
-        journal.write(*(by.entry(Action.PURGE, row.reason, row.number) for row in erased))
+        journal.write(
+            *(
+                by.entry(Action.PURGE, row.reason, row.number, demarche=row.demarche_number)
+                for row in erased
+            )
+        )
         transaction.on_commit(partial(_announce, erased))
     return erased
 

@@ -22,6 +22,9 @@ DOSSIER = tuple(
     if field.attname not in {"id", "number"}
 )
 
+# What follows from the messages.
+SUMMARY = ("messages_count", "last_message_at", "last_message_author", "usager_spoke_last")
+
 # By hand: the ORM takes twice as long, for each new dossier.
 SELECT_DEMARCHES = "SELECT * FROM dsintegration_demarche WHERE number IN ({numbers})"
 # Written by hand for its last condition: a name that a later answer gave, or found to be still so
@@ -45,6 +48,17 @@ class Change:
     created: bool
     fields: frozenset[str]
     received: list[Message]
+
+    @property
+    def detail(self) -> str:
+        """For the journal: the names of what changed, the new état, how many messages came."""
+        names = sorted(self.fields - {"state", "messages", *SUMMARY}) if not self.created else []
+        parts = [f"state={self.dossier.state}"] if self.created or "state" in self.fields else []
+        if self.received:
+            parts.append(f"messages={len(self.received)}")
+        elif "messages" in self.fields:
+            parts.append("messages")
+        return ",".join([*parts, *names])
 
 
 def announce(changes: list[Change]) -> None:

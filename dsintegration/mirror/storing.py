@@ -11,6 +11,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import takewhile
 from typing import Any
 
 from django.db import transaction
@@ -33,7 +34,7 @@ from dsintegration.mirror.statements import (
 )
 from dsintegration.models import Author, Demarche, Dossier, Message, Outcome
 from dsintegration.models.mirror import normalised
-from dsintegration.payloads import DossierPayload
+from dsintegration.payloads import DemarchePayload, DossierPayload
 
 # Columns that bear the same name in the answer.
 COPIED = (
@@ -133,15 +134,34 @@ def store(
             or FetchResult(known[payload.number], created=False, changed=False)
             for payload in payloads
         ]
+        details = {change.dossier.number: change.detail for change in changes}
         journal.write(
             *(
-                by.fetched(result.dossier.number, result.outcome)
+                by.fetched(
+                    result.dossier.number,
+                    result.outcome,
+                    demarche=result.dossier.demarche.number,
+                    detail=details.get(result.dossier.number, ""),
+                )
                 for result in outcomes
                 if result.changed or not by.unattended
             )
         )
         transaction.on_commit(partial(announce, changes))
     return outcomes
+
+
+def store_demarche(payload: DemarchePayload, instance: str, sent_at: datetime) -> Demarche:
+    """A démarche by itself, before any of its dossiers is here."""
+    with transaction.atomic(durable=True):
+        lock_platform_for(instance)
+        row = Demarche(
+            number=payload.number, ds_id=payload.id, title=payload.title, fetched_at=sent_at
+        )
+        known = Demarche.objects.filter(number=payload.number).first()
+        if known is None:
+            write_demarches([row])
+    return known or Demarche.objects.get(number=payload.number)
 
 
 def _is_older(payload: DossierPayload, dossier: Dossier | None, sent_at: datetime) -> bool:
@@ -195,6 +215,7 @@ def _assign_all(
     others: dict[str, Any] = {
         "date_derniere_correction_en_attente": payload.date_derniere_correction_en_attente,
         "usager_account_deleted": payload.usager.is_deleted,
+        **_queue(messages, payload.usager.email, dossier.settled_until),
     }
     if sent_at >= dossier.checked_at:
         shown["absent_since"] = others["erased_at"] = None
@@ -305,13 +326,32 @@ def _is_from_usager(row: list[Any] | None) -> bool:
     return row is not None and row[MESSAGE.index("from_usager")]
 
 
+def _queue(
+    messages: list[list[Any]], usager_email: str, settled_until: datetime | None
+) -> dict[str, Any]:
+    """What agents see of a conversation: who wrote last, automatic messages aside, and since when
+    an answer is awaited. A message that came after « rien à répondre » undoes it.
+    """
+    people = [
+        (author, created_at)
+        for author, created_at in _readable(messages, usager_email)
+        if author is not Author.SYSTEME
+    ]
+    last_author, last_at = people[-1] if people else ("", None)
+    awaiting = list(takewhile(lambda row: row[0] is Author.USAGER, reversed(people)))
+    if settled_until is not None:
+        awaiting = [row for row in awaiting if row[1] > settled_until]
+    return {
+        "last_human_at": last_at,
+        "last_human_author": str(last_author),
+        "waiting_since": awaiting[-1][1] if awaiting else None,
+        "settled_until": None if awaiting else settled_until,
+    }
+
+
 def _summary(messages: list[list[Any]], usager_email: str) -> dict[str, Any]:
     """What lists show of a conversation; a deleted or absent message is nobody's last word."""
-    readable = [
-        (Author.of(email, usager_email, from_usager=from_usager), created_at)
-        for email, _, created_at, discarded_at, absent_since, from_usager in messages
-        if discarded_at is None and absent_since is None
-    ]
+    readable = _readable(messages, usager_email)
     last_author, last_at = readable[-1] if readable else (None, None)
     authors = (author for author, _ in reversed(readable))
     last_person = next((author for author in authors if author is not Author.SYSTEME), None)
@@ -321,3 +361,12 @@ def _summary(messages: list[list[Any]], usager_email: str) -> dict[str, Any]:
         "last_message_author": last_author.value if last_author else "",
         "usager_spoke_last": last_person is Author.USAGER,
     }
+
+
+def _readable(messages: list[list[Any]], usager_email: str) -> list[tuple[Author, datetime]]:
+    """Who wrote what can be read, and when, in the conversation's order."""
+    return [
+        (Author.of(email, usager_email, from_usager=from_usager), created_at)
+        for email, _, created_at, discarded_at, absent_since, from_usager in messages
+        if discarded_at is None and absent_since is None
+    ]

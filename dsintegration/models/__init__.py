@@ -17,6 +17,7 @@ from dsintegration.models.journal import (
     JournalEntryQuerySet,
     Outcome,
 )
+from dsintegration.models.lots import FetchLot
 from dsintegration.models.mirror import (
     OPEN_STATES,
     TO_ANSWER,
@@ -27,6 +28,7 @@ from dsintegration.models.mirror import (
     Message,
     Platform,
 )
+from dsintegration.models.perimeters import Perimeter
 
 __all__ = [
     "OPEN_STATES",
@@ -39,12 +41,14 @@ __all__ = [
     "Demarche",
     "Dossier",
     "DossierQuerySet",
+    "FetchLot",
     "Interface",
     "JournalEntry",
     "JournalEntryQuerySet",
     "Message",
     "OngoingFetch",
     "Outcome",
+    "Perimeter",
     "Platform",
     "PurgedDossier",
     "UsagerAccess",

@@ -39,13 +39,13 @@ class PurgedDossier(models.Model):
         return f"Dossier n° {self.number}, effacé"
 
 
-def in_a_year() -> datetime:
-    return timezone.now() + timedelta(days=365)
-
-
 def end_of(day: date) -> datetime:
     """The midnight that ends it, here."""
     return timezone.make_aware(datetime.combine(day + timedelta(days=1), time.min))
+
+
+def in_a_year() -> datetime:
+    return end_of(timezone.localdate() + timedelta(days=365))
 
 
 class ApiKeyManager(models.Manager["ApiKey"]):

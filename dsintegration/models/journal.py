@@ -25,6 +25,7 @@ class Action(models.TextChoices):
     REFRESH = "refresh", "rafraîchissement"
     EXPORT = "export", "export"
     LINK = "link", "demande de lien"
+    SETTLE = "settle", "rien à répondre"
     PURGE = "purge", "effacement"
 
 
@@ -108,6 +109,21 @@ class JournalEntry(models.Model):
     dossier_number = models.PositiveIntegerField("numéro de dossier", null=True, blank=True)
     numbers = models.TextField("numéros de dossier", blank=True, help_text="Ceux d'une liste.")
     count = models.PositiveIntegerField("nombre de dossiers", default=1)
+    # Whose perimeter an entry is in; what an older version wrote has neither.
+    demarche_number = models.PositiveIntegerField("numéro de la démarche", null=True, blank=True)
+    demarches = models.TextField(
+        "numéros des démarches",
+        blank=True,
+        default="",
+        help_text="Dans une liste, celle de chaque dossier, dans le même ordre.",
+    )
+    detail = models.CharField(
+        "ce qui a changé",
+        max_length=255,
+        blank=True,
+        default="",
+        help_text="Des noms, pas de texte.",
+    )
 
     objects = JournalEntryQuerySet.as_manager()
 
@@ -118,6 +134,8 @@ class JournalEntry(models.Model):
         indexes = (
             models.Index(fields=["at", "id"], name="journal_at"),
             models.Index(fields=["dossier_number", "at"], name="journal_dossier"),
+            models.Index(fields=["demarche_number", "at"], name="journal_demarche"),
+            models.Index(fields=["actor", "at"], name="journal_actor"),
             models.Index(fields=["action", "at"], name="journal_action"),
             models.Index(fields=["interface", "at"], name="journal_interface"),
             models.Index(fields=["at"], name="journal_lists", condition=LISTS),
@@ -148,4 +166,13 @@ class JournalEntry(models.Model):
     @property
     def listed(self) -> list[int]:
         """The dossiers of a list, in its order."""
-        return [int(number) for number in self.numbers.split(",") if number]
+        return _numbers(self.numbers)
+
+    @property
+    def listed_demarches(self) -> list[int]:
+        """The démarche of each of them, or those of a list that is not named; empty if unknown."""
+        return _numbers(self.demarches)
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",") if number]

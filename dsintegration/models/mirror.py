@@ -103,8 +103,9 @@ def normalised(address: str) -> str:
 
 OPEN_STATES = ("en_construction", "en_instruction")
 
-# An agent has to write: the dossier is open, and the usager said the last word.
-TO_ANSWER = models.Q(usager_spoke_last=True, absent_since__isnull=True, state__in=list(OPEN_STATES))
+# An agent has to write: the usager said the last word, in whatever état, and nobody has marked it
+# « rien à répondre ».
+TO_ANSWER = models.Q(usager_spoke_last=True, settled_until__isnull=True)
 
 
 class DossierQuerySet(models.QuerySet["Dossier"]):
@@ -186,6 +187,24 @@ class Dossier(models.Model):
         help_text="Sans compter les messages automatiques.",
     )
 
+    # The queue. Automatic messages are nobody's word here.
+    last_human_at = models.DateTimeField("dernier message d'une personne", null=True, blank=True)
+    last_human_author = models.CharField(
+        "auteur du dernier message d'une personne", max_length=10, blank=True, choices=Author
+    )
+    waiting_since = models.DateTimeField(
+        "attend une réponse depuis",
+        null=True,
+        blank=True,
+        help_text="Le premier message de l'usager qui n'a pas eu de réponse.",
+    )
+    settled_until = models.DateTimeField(
+        "rien à répondre aux messages jusqu'au",
+        null=True,
+        blank=True,
+        help_text="Marqué par un agent ; s'efface dès que l'usager écrit de nouveau.",
+    )
+
     version = models.PositiveBigIntegerField(
         "version", help_text="Augmente à chaque changement, tous dossiers confondus."
     )
@@ -217,6 +236,7 @@ class Dossier(models.Model):
         permissions = (
             ("fetch_dossier", "Peut récupérer un dossier de la plateforme"),
             ("export_dossier", "Peut exporter la liste des dossiers"),
+            ("settle_dossier", "Peut marquer un dossier « rien à répondre »"),
         )
         constraints = (models.UniqueConstraint(fields=["number"], name="dossier_number_is_unique"),)
         indexes = (
@@ -224,7 +244,6 @@ class Dossier(models.Model):
             models.Index(fields=["demarche", "state"], name="dossier_demarche"),
             models.Index(fields=["date_depot"], name="dossier_depot"),
             models.Index(fields=["date_traitement"], name="dossier_traitement"),
-            models.Index(fields=["last_message_at"], name="dossier_last_message"),
             models.Index(fields=["date_derniere_modification"], name="dossier_modification"),
             models.Index(fields=["version", "number"], name="dossier_version"),
             models.Index(fields=["changed_at"], name="dossier_changed_at"),
@@ -232,7 +251,16 @@ class Dossier(models.Model):
             models.Index(fields=["checked_at", "id"], name="dossier_checked_at"),
             models.Index(Lower("usager_email"), name="dossier_usager_email"),
             # Few rows of many: those that somebody has to look at.
-            models.Index(fields=["last_message_at"], name="dossier_to_answer", condition=TO_ANSWER),
+            models.Index(fields=["waiting_since", "id"], name="dossier_queue", condition=TO_ANSWER),
+            models.Index(
+                fields=["demarche", "waiting_since"],
+                name="dossier_demarche_queue",
+                condition=TO_ANSWER,
+            ),
+            models.Index(fields=["last_human_at"], name="dossier_last_human"),
+            models.Index(
+                fields=["demarche", "date_derniere_modification"], name="dossier_demarche_moved"
+            ),
             models.Index(
                 fields=["absent_since"],
                 name="dossier_absent",
@@ -259,12 +287,17 @@ class Dossier(models.Model):
         return f"{conf.site_url()}/procedures/{self.demarche.number}/dossiers/{self.number}"
 
     @property
+    def messaging_url(self) -> str:
+        """Where an agent answers its usager, on the platform."""
+        return f"{self.instructeur_url}/messagerie"
+
+    @property
     def is_open(self) -> bool:
         return self.state in OPEN_STATES
 
     @property
     def is_to_answer(self) -> bool:
-        return self.usager_spoke_last and self.is_open and self.absent_since is None
+        return self.usager_spoke_last and self.settled_until is None
 
     @property
     def state_since(self) -> datetime | None:

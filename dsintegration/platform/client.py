@@ -22,6 +22,7 @@ from dsintegration import __version__, conf
 from dsintegration.exceptions import DSError, DSInvalidResponse, DSUnavailable, Reason
 from dsintegration.platform.documents import (
     GET_CHANGES,
+    GET_DEMARCHE,
     GET_DOSSIER,
     GET_NOTHING,
     Document,
@@ -137,6 +138,10 @@ class Client:
         """
         variables = {"demarche": demarche, "since": since.isoformat(), **cursors}
         return self._execute(GET_CHANGES.with_variables(**variables)).get("demarche")
+
+    def get_demarche(self, number: int) -> Any:
+        """What a démarche is called, not validated."""
+        return self._execute(GET_DEMARCHE.with_variables(number=number)).get("demarche")
 
     def ask_once(self, document: Document) -> dict[str, Any]:
         """The `data` of the answer to one try: what a diagnosis sees (diagnosis.py).

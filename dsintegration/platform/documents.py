@@ -105,6 +105,11 @@ query getChanges(
 }
 """)
 
+# What a démarche is called.
+GET_DEMARCHE = Document(
+    "query getDemarche($number: Int!) { demarche(number: $number) { id number title } }"
+)
+
 # Whether a token may read a dossier: nothing of it but its number and that of its démarche.
 GET_RIGHT = Document(
     "query getRight($number: Int!) { dossier(number: $number) { number demarche { number } } }"

@@ -179,14 +179,16 @@ class Sandbox:
                 extensions={"code": "unauthorized"},
             )
         dossiers = [d for d in self.dossiers.values() if d["demarche"]["number"] == number]
+        named = dossiers[0]["demarche"] if dossiers else {}
 
         def gone(rows: dict[int, str]) -> Callable[..., dict[str, Any]]:
             nodes = [{"number": n, "dateSupression": at} for n, at in rows.items()]
             return lambda _info, **asked: _page(nodes, "dateSupression", **asked)
 
         return {
-            "id": f"Procedure-{number}",
+            "id": named.get("id", f"Procedure-{number}"),
             "number": number,
+            "title": named.get("title", f"Démarche n° {number}"),
             "dossiers": lambda _info, **asked: _page(dossiers, "dateDerniereModification", **asked),
             "pendingDeletedDossiers": gone(self.pending),
             "deletedDossiers": gone(self.deleted),

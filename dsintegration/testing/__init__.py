@@ -134,7 +134,7 @@ def platform() -> Iterator[TestPlatform]:
             )
         )
         stack.enter_context(mock.patch("dsintegration.platform.client.pause"))
-        stack.enter_context(mock.patch("dsintegration.usager.background.pool", _AtOnce()))
+        stack.enter_context(mock.patch("dsintegration.background.pool", _AtOnce()))
         yield ours
 
 
@@ -148,7 +148,7 @@ class _AtOnce:
     """In place of the threads that work after a page: they would not see the test's transaction."""
 
     def run_later(self, work: Any, *args: Any, **kwargs: Any) -> None:
-        from dsintegration.usager.background import run_safely
+        from dsintegration.background import run_safely
 
         run_safely(lambda: work(*args, **kwargs))
 

@@ -11,13 +11,13 @@ from datetime import timedelta
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from dsintegration import journal
+from dsintegration import background, journal
 from dsintegration.exceptions import DossierNotFound, DSError
 from dsintegration.models import Action, Dossier, Outcome
 from dsintegration.payloads import DossierPayload
 from dsintegration.platform.client import get_client
 from dsintegration.services import AnswerNotWanted, fetch_dossier
-from dsintegration.usager import background, limits
+from dsintegration.usager import limits
 from dsintegration.usager.addresses import address_digest, digest, digest_of, normalised
 from dsintegration.usager.links import DossierIsGone
 from dsintegration.usager.mails import MailNotSent, send_link

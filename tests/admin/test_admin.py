@@ -12,15 +12,16 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.core.cache import cache
 from django.core.management import call_command
+from django.test import Client as DjangoClient
 from django.urls import reverse
 from django.utils import timezone
 from odf import opendocument, table
 
-from dsintegration.admin import fetch
-from dsintegration.admin.export import DossierResource
+from dsintegration.admin import fetch, telling
+from dsintegration.admin.export import COLUMNS
 from dsintegration.admin.mirror import CappedPaginator
 from dsintegration.hosting import proxies as hosting_proxies
-from dsintegration.models import Demarche, Dossier, Message, Platform
+from dsintegration.models import Demarche, Dossier, FetchLot, Message, Platform
 from dsintegration.sandbox import TOKEN, Reply
 from dsintegration.services import fetch_dossier
 from tests.factories import DemarcheFactory, DossierFactory, MessageFactory
@@ -44,7 +45,22 @@ def come_in(client):
 
     def log_in(*codenames, superuser=False):
         user = User.objects.create_user("agent", is_staff=True, is_superuser=superuser)
+        names = [*codenames, "view_all_demarches"]
+        user.user_permissions.set(Permission.objects.filter(codename__in=names))
+        client.force_login(user)
+        return client
+
+    return log_in
+
+
+@pytest.fixture
+def come_in_as():
+    """The same, in another browser."""
+
+    def log_in(name, *codenames):
+        user = User.objects.create_user(name, is_staff=True)
         user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+        client = DjangoClient()
         client.force_login(user)
         return client
 
@@ -120,7 +136,7 @@ class TestList:
     @pytest.mark.parametrize(
         ("query", "found"),
         [
-            ("situation=a_repondre", {1}),
+            ("situation=a_repondre", {1, 2, 3}),
             ("situation=absent", {3}),
             ("situation=en_erreur", {4}),
             ("state__exact=accepte", {2}),
@@ -385,25 +401,71 @@ class TestFetch:
     def test_no_token(self, agent, sandbox, settings):
         settings.DS_API_TOKEN = ""
         response = agent.post(FETCH, {"numbers": "12345"})
-        assert "DS_API_TOKEN manque" in text_of(response)
+        shown = text_of(response)
+        assert "La récupération n'est pas possible" in shown
+        assert "DS_API_TOKEN" not in shown
         assert not sandbox.received
         assert not LogEntry.objects.exists()
 
-    def test_ten_seconds_in_all(self, agent, sandbox, monkeypatch):
+    def test_ten_seconds_in_all_and_the_rest_after_the_page(
+        self, agent, sandbox, monkeypatch, later
+    ):
         left = iter([10, 5, 1])
         monkeypatch.setattr(fetch, "AT_ONCE", 1)
         monkeypatch.setattr(fetch, "seconds_left", lambda: next(left))
-        response = agent.post(FETCH, {"numbers": "12345\n12346\n12347\n12348"})
+        response = agent.post(FETCH, {"numbers": "12345\n12346\n12347\n404"})
         assert fetch.WEB_BUDGET == 10
-        assert "Reste à récupérer : 2." in text_of(response)
-        assert response.context["form"]["numbers"].value() == "12347\n12348"
+        shown = text_of(response)
+        assert "2 sur 4." in shown
+        assert "Reste à récupérer : 2. Cela continue sans vous" in shown
+        lot = FetchLot.objects.get()
+        page = f"{FETCH}{lot.pk}/"
+        assert f"url={page}" in response.content.decode()
+        later.run()
+        shown = text_of(agent.get(page))
+        assert "Reste à récupérer" not in shown
+        assert "Récupérés : 3" in shown
+        assert "Dossier n° 404 : la plateforme ne connaît pas ce dossier" in shown
+        assert "refresh" not in agent.get(page).content.decode().split("<body")[0]
+        assert set(numbers_of(agent.get(f"{LIST}?lot={lot.pk}"))) == {12345, 12346, 12347}
+
+    def test_a_lot_is_its_author_s_alone(self, agent, sandbox, come_in_as):
+        agent.post(FETCH, {"numbers": "12345\n12346"})
+        lot = FetchLot.objects.get()
+        assert agent.get(f"{FETCH}{lot.pk}/").status_code == 200
+        other = come_in_as("other", "view_dossier", "fetch_dossier")
+        assert other.get(f"{FETCH}{lot.pk}/").status_code == 404
+        assert numbers_of(other.get(f"{LIST}?lot={lot.pk}")) == []
+        assert numbers_of(other.get(f"{LIST}?lot=nonsense")) == []
+
+    def test_a_lot_whose_process_ended_is_taken_up_again(self, agent, sandbox, later):
+        lot = FetchLot.objects.create(
+            account=str(User.objects.get().pk), left=[12345, 12346], touched_at=MOMENT
+        )
+        page = f"{FETCH}{lot.pk}/"
+        response = agent.get(page)
+        assert "relancez la récupération" in text_of(response)
+        assert response.context["form"]["numbers"].value() == "12345\n12346"
+        agent.post(page)
+        later.run()
+        assert "Récupérés : 2" in text_of(agent.get(page))
+
+    def test_a_lot_ends_with_the_right(self, agent, sandbox, later):
+        user = User.objects.get()
+        lot = FetchLot.objects.create(account=str(user.pk), left=[12345], touched_at=MOMENT)
+        agent.post(f"{FETCH}{lot.pk}/")
+        user.user_permissions.clear()
+        later.run()
+        assert not sandbox.received
 
     def test_many_are_told_in_one_line(self, agent, sandbox, monkeypatch):
-        monkeypatch.setattr(fetch, "MAX_MESSAGES", 1)
+        monkeypatch.setattr(telling, "MAX_TOLD", 1)
         response = agent.post(FETCH, {"numbers": "12345\n12346\n404\n405"})
         shown = text_of(response)
         assert "2 dossiers récupérés (créé : 2)." in shown
-        assert "Autres dossiers en échec : 1." in shown
+        assert "En échec : 2" in shown
+        assert shown.count("n° 404 ") == shown.count("n° 405 ") == 1
+        assert "404 405" in shown
 
     def test_refresh_one(self, agent, sandbox):
         dossier = fetch_dossier(12345).dossier
@@ -510,7 +572,7 @@ class TestRights:
     def test_setup_groups(self, capsys):
         for outcome in ("créé", "inchangé"):
             call_command("setup_groups")
-            assert capsys.readouterr().out.count(outcome) == 5
+            assert capsys.readouterr().out.count(outcome) == 7
         rights = {
             group.name: set(group.permissions.values_list("codename", flat=True))
             for group in Group.objects.all()
@@ -588,7 +650,7 @@ class TestExport:
             sheet = opendocument.load(io.BytesIO(content)).getElementsByType(table.TableRow)
             cells = (row.getElementsByType(table.TableCell) for row in sheet)
             return [[self.ods_value(cell) for cell in row] for row in cells]
-        return list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
+        return list(csv.reader(io.StringIO(content.decode("utf-8-sig")), delimiter=";"))
 
     def ods_value(self, cell):
         return cell.getAttribute("datevalue") or cell.getAttribute("value") or str(cell)
@@ -600,7 +662,7 @@ class TestExport:
         header, row = self.rows(response, place)
         assert header[:4] == ["Numéro", "État", "N° de la démarche", "Démarche"]
         assert [str(cell) for cell in row[:3]] == ["12345", "En instruction", "901"]
-        assert str(row[5])[:16] in {"2026-09-07 10:02", "2026-09-07T10:02"}
+        assert str(row[5])[:16] in {"2026-09-07 10:02", "2026-09-07T10:02", "07/09/2026 10:02"}
         assert not any("budget" in str(cell) for cell in row)
         assert response["Content-Disposition"].startswith("attachment")
         assert "no-store" in response["Cache-Control"]
@@ -647,7 +709,7 @@ class TestExport:
         assert not LogEntry.objects.exists()
 
     def test_too_many(self, exporter, monkeypatch):
-        monkeypatch.setattr("dsintegration.admin.dossiers.MAX_EXPORTED", 1)
+        monkeypatch.setattr("dsintegration.admin.exporting.MAX_EXPORTED", 1)
         DossierFactory(), DossierFactory()
         response = exporter.post(EXPORT, {"format": "2", "resource": "0"}, follow=True)
         assert "plus de 1 dossiers : filtrez" in text_of(response)
@@ -664,7 +726,7 @@ class TestExport:
             self.export(exporter, 2)
 
     def test_no_body_is_a_column(self):
-        assert not {"body", "messages"} & set(DossierResource().fields)
+        assert not {"Texte", "Corps"} & {column.title for column in COLUMNS}
 
 
 class TestDashboard:
@@ -692,7 +754,7 @@ class TestDashboard:
         DossierFactory()
         with django_assert_max_num_queries(8):
             assert "1 dossier " in text_of(agent.get("/admin/"))
-        cache.delete("dsintegration.mirror.summary.2.fresh")
+        cache.delete("dsintegration.mirror.summary.3.fresh")
         assert "2 dossiers" in text_of(agent.get("/admin/"))
 
     def test_not_for_those_who_may_not_read(self, come_in):
@@ -728,7 +790,9 @@ class TestBanners:
 
     def test_no_token(self, agent, settings):
         settings.DS_API_TOKEN = ""
-        assert "DS_API_TOKEN manque" in text_of(agent.get("/admin/"))
+        shown = text_of(agent.get("/admin/"))
+        assert "La récupération n'est pas possible" in shown
+        assert "DS_API_TOKEN" not in shown
 
 
 class TestDoors:

@@ -27,7 +27,8 @@ def come_in(client):
 
     def log_in(*codenames):
         user = User.objects.create_user("agent", is_staff=True)
-        user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+        names = [*codenames, "view_all_demarches"]
+        user.user_permissions.set(Permission.objects.filter(codename__in=names))
         client.force_login(user)
         return client
 
@@ -162,3 +163,36 @@ class TestChanging:
         keeper.get(LIST)
         with django_assert_max_num_queries(8):
             assert "1 démarche" in keeper.get(LIST).content.decode()
+
+
+class TestWhatThePagePromises:
+    def test_the_date_as_it_was_left_ends_with_its_day(self, keeper):
+        page = keeper.get(ADD).content.decode()
+        day = re.search(r'name="last_day" value="([^"]+)"', page)[1]
+        keeper.post(ADD, form(last_day=day))
+        moment = timezone.localtime(ApiKey.objects.get().expiry_date)
+        assert (moment.hour, moment.minute) == (0, 0)
+        assert (moment.date() - timedelta(1)).isoformat() == day
+
+    def test_a_reload_makes_no_second_key(self, keeper):
+        page = keeper.get(ADD).content.decode()
+        draw = re.search(r'name="draw" value="([^"]+)"', page)[1]
+        first = keeper.post(ADD, form(draw=draw))
+        digest = ApiKey.objects.get().digest
+        again = keeper.post(ADD, form(draw=draw), follow=True)
+        assert KEY.search(first.content.decode())
+        assert not KEY.search(again.content.decode())
+        assert ApiKey.objects.get().digest == digest
+
+    def test_more_demarches_than_a_form_has_fields(self, keeper):
+        rows = DemarcheFactory.create_batch(1200)
+        numbers = "\n".join(str(row.number) for row in rows)
+        keeper.post(ADD, form(demarches=numbers))
+        key = ApiKey.objects.get()
+        assert key.demarches.count() == 1200
+        page = keeper.get(change(key)).content.decode()
+        assert str(rows[-1].number) in page
+        keeper.post(change(key), form(demarches=numbers, revoked="on"))
+        key.refresh_from_db()
+        assert key.revoked
+        assert key.demarches.count() == 1200

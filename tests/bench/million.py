@@ -3,6 +3,8 @@
 Of two hundred démarches, the first has a third of all dossiers.
 """
 
+from importlib import import_module
+
 from django.db import connection
 
 DEMARCHES = 200
@@ -12,7 +14,8 @@ INSERT INTO dsintegration_dossier (
     number, ds_id, demarche_id, state, usager_email, date_depot, date_passage_en_construction,
     date_passage_en_instruction, date_traitement, date_derniere_modification,
     usager_account_deleted, messages_count, last_message_at, last_message_author,
-    usager_spoke_last, version, changed_at, fetched_at, checked_at, absent_since,
+    usager_spoke_last, last_human_at, last_human_author, waiting_since, version, changed_at,
+    fetched_at, checked_at, absent_since,
     last_error_code, last_error_reason, last_error_at
 )
 SELECT
@@ -22,7 +25,9 @@ SELECT
     'Usager' || n / 3 || '@example.org', filed, filed, filed + interval '5 days',
     CASE WHEN n %% 5 > 1 THEN filed + interval '40 days' END, filed + interval '9 days',
     false, 3, filed + interval '9 days', 'usager',
-    n %% 11 = 0, n, filed + interval '10 days', filed + interval '10 days',
+    n %% 11 = 0, filed + interval '9 days', CASE WHEN n %% 11 = 0 THEN 'usager' ELSE 'autre' END,
+    CASE WHEN n %% 11 = 0 THEN filed + interval '9 days' END, n, filed + interval '10 days',
+    filed + interval '10 days',
     filed + interval '10 days', CASE WHEN n %% 500 = 0 THEN filed + interval '60 days' END,
     CASE WHEN n %% 1000 = 1 THEN 'upstream_unavailable' ELSE '' END,
     CASE WHEN n %% 1000 = 1 THEN 'query_timeout' ELSE '' END,
@@ -57,8 +62,11 @@ def fill(first: int, last: int) -> None:
             )
             for number in range(1, DEMARCHES + 1)
         )
+    search = import_module("dsintegration.migrations.0046_search")
     with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX IF EXISTS dossier_search")  # made at once it takes a minute less
         for statement in (DOSSIERS, MESSAGES):
             cursor.execute(statement, {"first": first, "last": last, "demarches": DEMARCHES})
+        cursor.execute(search.INDEX)
         cursor.execute("VACUUM ANALYZE dsintegration_dossier, dsintegration_message")
     Platform.objects.update_or_create(pk=1, defaults={"version": last})

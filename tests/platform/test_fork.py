@@ -17,7 +17,7 @@ import django
 
 django.setup()
 from dsintegration.platform.client import Client
-from dsintegration.usager import background
+from dsintegration import background
 
 connections = set()
 

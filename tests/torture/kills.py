@@ -199,7 +199,7 @@ class CeleryKills(Kills):
         """Kill children of a worker, then whole workers, at work on fetches."""
         from redis import Redis
 
-        from dsintegration.usager.background import hand_over
+        from dsintegration.background import hand_over
 
         with Redis.from_url(broker) as redis:
             redis.flushall()

@@ -7,8 +7,8 @@ from django.core import mail
 from django.core.cache import cache
 from django.db import connection
 
+from dsintegration import background
 from dsintegration.models import Dossier
-from dsintegration.usager import background
 
 
 @pytest.fixture

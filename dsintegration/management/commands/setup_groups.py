@@ -11,7 +11,18 @@ GROUPS = {
     "Agents (lecture)": READ,
     "Agents (récupération)": [*READ, "fetch_dossier"],
     "Agents (export)": [*READ, "export_dossier"],
-    "Responsables": [*READ, "change_demarche", "view_journalentry"],
+    "Agents (réponses)": [*READ, "settle_dossier"],
+    "Responsables": [
+        *READ,
+        "change_demarche",
+        "view_journalentry",
+        "view_perimeter",
+        "add_perimeter",
+        "change_perimeter",
+        "delete_perimeter",
+    ],
+    # Whose members see every démarche; the others, those of their services (Perimeter).
+    "Toutes les démarches": ["view_all_demarches"],
     "Clés de l'API": ["view_apikey", "add_apikey", "change_apikey"],
 }
 
