@@ -110,12 +110,14 @@ def fetch_dossier(self: Task[Any, Any], number: int) -> None:
 @shared_task(
     name="dsintegration.answer_usager", bind=True, throws=(TryAgain,), **OPTIONS, **WITHOUT_DATABASE
 )
-def answer_usager(self: Task[Any, Any], number: int, asker: str, network: str, origin: str) -> None:
+def answer_usager(
+    self: Task[Any, Any], number: int, asker: str, network: str, links_at: str
+) -> None:
     """Answer a request for a link; again later, while the mail server takes nothing."""
     from dsintegration.usager.requests import answer_request
 
     try:
-        answer_request(number, asker, network, origin)
+        answer_request(number, asker, network, links_at)
     except TryAgain as err:
         tried = min(self.request.retries, len(PAUSES) - 1)
         raise self.retry(exc=err, countdown=PAUSES[tried], max_retries=len(PAUSES)) from err

@@ -5,7 +5,6 @@ from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
-from django.urls import reverse
 
 from dsintegration import conf
 from dsintegration.models import Dossier, UsagerAccess
@@ -27,19 +26,22 @@ class MailNotSent(Exception):
         super().__init__(type(err).__name__)
 
 
-def send_link(dossier: Dossier, origin: str) -> None:
-    """Make a link and send it to the dossier's usager. Raises MailNotSent."""
+def send_link(dossier: Dossier, links_at: str) -> None:
+    """Make a link that begins with `links_at`, and send it to the usager. Raises MailNotSent."""
     access, token = make_link(dossier)
     context = {
         "number": dossier.number,
-        "link": f"{origin}{reverse('dsintegration_usager:link', args=[token])}",
+        "demarche": dossier.demarche,
+        "link": f"{links_at}{token}/",
         "minutes": int(UsagerAccess.LIFE.total_seconds() // 60),
+        "openings": UsagerAccess.MOST_OPENINGS,
         "ends_at": access.sent_at + UsagerAccess.LIFE,
         "organisation": conf.organisation(),
         "platform": conf.platform_name(),
+        "messagerie": f"{dossier.url}/messagerie",
     }
     mail = EmailMultiAlternatives(
-        subject=f"Suivre votre dossier n° {dossier.number}",
+        subject=f"Suivre votre dossier n°\N{NO-BREAK SPACE}{dossier.number}",
         body=render_to_string("dsintegration/usager/mail.txt", context),
         to=[dossier.usager_email.strip()],
         # No answering machine is to answer.
