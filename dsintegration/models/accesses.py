@@ -11,8 +11,7 @@ from dsintegration.models.mirror import Dossier
 class UsagerAccessQuerySet(models.QuerySet["UsagerAccess"]):
     def expired(self) -> "UsagerAccessQuerySet":
         """Those that open nothing any more, neither by their link nor by a session of theirs."""
-        # The last session may begin when the link ends.
-        return self.filter(sent_at__lt=timezone.now() - UsagerAccess.LIFE - UsagerSession.LONGEST)
+        return self.filter(sent_at__lt=timezone.now() - UsagerSession.LONGEST)
 
 
 class UsagerAccess(models.Model):

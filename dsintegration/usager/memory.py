@@ -50,8 +50,8 @@ def keep_refreshed(response: HttpResponseBase, outcome: Refreshed) -> None:
 
 
 def refreshed(request: HttpRequest) -> Refreshed | None:
-    value = request.COOKIES.get(REFRESHED, "")
-    return Refreshed(value) if value in Refreshed else None
+    value = request.COOKIES.get(REFRESHED)
+    return next((outcome for outcome in Refreshed if outcome.value == value), None)
 
 
 def forget(response: HttpResponseBase, name: str) -> None:

@@ -20,6 +20,9 @@ def good(settings):
     for name in conf.purge_delays():
         setattr(settings, name, "90d")
     settings.DS_ORGANISATION_NAME = "Ville d'Exemple"
+    settings.DS_ORGANISATION_ACCESSIBILITY_URL = "/accessibilite/"
+    settings.DS_ORGANISATION_LEGAL_URL = "/mentions-legales/"
+    settings.DS_ORGANISATION_PRIVACY_URL = "/donnees-personnelles/"
     settings.DEFAULT_FROM_EMAIL = "Ville <ne-pas-repondre@example.org>"
     return settings
 
@@ -68,18 +71,26 @@ def test_what_can_never_work(good, name, value, expected):
         ("DS_ORGANISATION_COLOR_DARK", "#ffd700", []),
         ("DS_ORGANISATION_NAME", "", ["W022"]),
         ("DEFAULT_FROM_EMAIL", "webmaster@localhost", ["W023"]),
-        ("ALLOWED_HOSTS", ["*"], ["W024"]),
-        ("ALLOWED_HOSTS", ["dossiers.example.org"], []),
+        ("DS_PUBLIC_URL", "", ["W024"]),
+        ("DS_ORGANISATION_ACCESSIBILITY_URL", "", ["W025"]),
+        ("DS_ORGANISATION_LEGAL_URL", "", ["W026"]),
+        ("DS_ORGANISATION_PRIVACY_URL", "", ["W027"]),
     ],
 )
 def test_what_production_needs(good, name, value, expected):
     setattr(good, name, value)
     assert ids(check_usager_page()) == expected
-    assert all(name in message.msg and message.hint for message in check_usager_page())
+    for message in check_usager_page():
+        assert name in f"{message.msg} {message.hint}"
 
 
-def test_any_host_is_harmless_with_an_address_of_our_own(good):
-    good.ALLOWED_HOSTS, good.DS_PUBLIC_URL = ["*"], "https://dossiers.example.org"
+def test_a_statement_of_the_project_s_own_is_no_model(good, tmp_path):
+    good.DS_ORGANISATION_ACCESSIBILITY_URL = ""
+    own = tmp_path / "dsintegration" / "usager" / "accessibility.html"
+    own.parent.mkdir(parents=True)
+    own.write_text("{% extends 'dsintegration/usager/page.html' %}", encoding="utf-8")
+    [engine] = good.TEMPLATES
+    good.TEMPLATES = [engine | {"DIRS": [tmp_path, *engine["DIRS"]]}]
     assert check_usager_page() == []
 
 
