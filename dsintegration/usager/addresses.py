@@ -28,7 +28,7 @@ class InvalidAddress(ValueError):
 
 def parse_address(text: str) -> str:
     """The address that a person wrote or pasted, as `canonical` has it; raises InvalidAddress."""
-    written = _without_invisible(text).strip()
+    written = unicodedata.normalize("NFC", _without_invisible(text)).strip()
     if named := _NAMED.fullmatch(written):
         if "@" in named["name"] and canonical(named["name"]) != canonical(named["address"]):
             raise InvalidAddress("Il y a ici plusieurs adresses : écrivez-en une seule.")
