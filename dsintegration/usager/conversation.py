@@ -16,6 +16,7 @@ class ShownMessage:
 
     author: str
     is_mine: bool
+    is_automatic: bool
     at: datetime
     body: SafeString
     gone: str
@@ -78,6 +79,7 @@ def _shown(message: Message) -> ShownMessage:
     return ShownMessage(
         author=AUTHORS[message.author],
         is_mine=message.author is Author.USAGER,
+        is_automatic=message.author is Author.SYSTEME,
         at=message.created_at,
         body=SafeString("") if gone else body_as_html(message),
         gone=gone,

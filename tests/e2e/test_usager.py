@@ -6,7 +6,12 @@ import time
 import pytest
 from django.core import mail
 from django.core.cache import cache
+from django.utils import timezone
 from playwright.sync_api import Page, expect
+
+from dsintegration.models import Demarche, Dossier, UsagerAccess
+from dsintegration.usager.links import make_link
+from tests.factories import DemarcheFactory, DossierFactory, MessageFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -18,6 +23,7 @@ DESKTOP = {"width": 1000, "height": 900}
 @pytest.fixture(autouse=True)
 def organisation(sandbox, settings):
     cache.clear()
+    settings.DS_PUBLIC_URL = ""  # the live server stands on this very machine
     settings.DS_SITE_URL = "https://demarche.numerique.gouv.fr"
     settings.DS_ORGANISATION_NAME = "Ville d'Exemple"
     settings.DS_ORGANISATION_LEGAL_URL = "/mentions-legales/"
@@ -78,16 +84,23 @@ def test_the_whole_way(page, audit, picture):
     assert audit(page) == []
     picture(page, "suivi-bureau", full_page=True)
 
+    page.get_by_role("link", name="Lire ce message").click()
+    expect(page.get_by_role("heading", name="Le message à lire")).to_be_in_viewport()
     page.get_by_text("Les 4 autres messages").click()
     expect(page.get_by_text("Il manque le budget prévisionnel signé")).to_be_visible()
     assert audit(page) == []
 
     page.get_by_role("button", name="Actualiser").click()
-    expect(page.get_by_text("Vous pourrez actualiser de nouveau")).to_be_visible()
+    # Where the eye and the focus land.
+    result = page.get_by_text("C'est vérifié : voici ce que Démarche numérique vient de répondre.")
+    expect(result).to_be_in_viewport()
+    page.keyboard.press("Tab")
+    focused = "document.activeElement.textContent"
+    assert "Ouvrir mon dossier" in page.evaluate(focused)
     assert audit(page) == []
 
     page.get_by_role("button", name="Quitter").click()
-    page.get_by_role("heading", name="Votre dossier est refermé").wait_for()
+    page.get_by_role("heading", name="Vos dossiers sont refermés").wait_for()
     assert audit(page) == []
 
 
@@ -186,7 +199,7 @@ def test_without_scripts(browser, live_server, sandbox):
     page.get_by_role("button", name="Actualiser").click()
     expect(page.get_by_text("Vous pourrez actualiser de nouveau")).to_be_visible()
     page.get_by_role("button", name="Quitter").click()
-    page.get_by_role("heading", name="Votre dossier est refermé").wait_for()
+    page.get_by_role("heading", name="Vos dossiers sont refermés").wait_for()
     context.close()
 
 
@@ -212,6 +225,7 @@ def test_closed_doors(browser, live_server, audit):
     page.on("console", lambda message: complaints.append(message.text))
     open_dossier(page, "12345")
     used = link_in_the_mail()
+    UsagerAccess.objects.update(openings=UsagerAccess.MOST_OPENINGS)
     pages = [(used, 410, "Votre dossier est déjà ouvert")]
     pages += [
         ("/suivi/12346/", 403, "Pour voir ce dossier, demandez un lien"),
