@@ -1,4 +1,4 @@
-"""How long an answer of the usager's form takes, whatever was typed: `python -m tests.bench.usager`.
+"""How long an answer of the usager's form takes, whatever was typed.
 
 200 requests of each kind, in turn, so that the machine's moods touch all of them; each comes from a
 network of its own, and its work is done between two of them, in the process's own threads.
