@@ -1,6 +1,6 @@
 from django.urls import path
 
-from dsintegration.usager import views
+from dsintegration.usager import opened, views
 
 app_name = "dsintegration_usager"
 
@@ -15,9 +15,9 @@ urlpatterns = [
     # As mail programs leave it: a `>` at its end, a blank, no slash.
     path("lien/<path:token>", views.LinkView.as_view()),
     path("termine/", views.LeftView.as_view(), name="left"),
-    path("quitter/", views.LeaveView.as_view(), name="leave_all"),
-    path("dossiers/", views.DossiersView.as_view(), name="dossiers"),
-    path("<int:number>/", views.DossierView.as_view(), name="dossier"),
-    path("<int:number>/actualiser/", views.RefreshView.as_view(), name="refresh"),
-    path("<int:number>/quitter/", views.LeaveView.as_view(), name="leave"),
+    path("quitter/", opened.LeaveView.as_view(), name="leave_all"),
+    path("dossiers/", opened.DossiersView.as_view(), name="dossiers"),
+    path("<int:number>/", opened.DossierView.as_view(), name="dossier"),
+    path("<int:number>/actualiser/", opened.RefreshView.as_view(), name="refresh"),
+    path("<int:number>/quitter/", opened.LeaveView.as_view(), name="leave"),
 ]

@@ -57,6 +57,7 @@ def test_nothing_to_say(good):
         ("DS_PUBLIC_URL", "https://dossiers.example.org/suivi", "E012"),
         ("DS_PUBLIC_URL", "https://me:hidden@dossiers.example.org", "E012"),
         ("DS_CLIENT_ADDRESS", "config.clients.nothing", "E013"),
+        ("DS_USAGER_FIRST_TIMERS", 0, "E016"),
     ],
 )
 def test_what_can_never_work(good, name, value, expected):
