@@ -68,6 +68,8 @@ def _set(response: HttpResponseBase, name: str, value: str, seconds: int) -> Non
         httponly=True,
         samesite="Lax",
     )
+    # Max-Age says it; a date beside it would make two same answers differ.
+    response.cookies[name]["expires"] = ""
 
 
 def _path() -> str:
