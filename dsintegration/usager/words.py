@@ -4,6 +4,7 @@ Nothing is said that does not follow from what is known: that there is nothing t
 service has not written last, and not on old news.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,7 +39,11 @@ class Known:
 
 
 def what_happens_next(known: Known) -> list[str]:
-    """Paragraphs."""
+    """Paragraphs, in which no line begins with a colon."""
+    return [re.sub(r" (?=[:;?!])", "\N{NO-BREAK SPACE}", text) for text in _paragraphs(known)]
+
+
+def _paragraphs(known: Known) -> list[str]:
     platform = known.platform
     match known.state:
         case State.EN_CONSTRUCTION:

@@ -281,6 +281,9 @@ def test_in_print(page):
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     after = "each => getComputedStyle(each, '::after').content"
     assert "/dossiers/12345" in page.locator(".actions a").first.evaluate(after)
+    # So do the links of messages whose words are no address.
+    link = page.locator(".automatic a[href^=http]").first
+    assert "sandbox.example.org" in link.evaluate(after)
     # What is folded on the screen is printed.
     box = page.get_by_text("Il manque le budget prévisionnel signé").bounding_box()
     assert box

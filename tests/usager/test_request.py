@@ -358,7 +358,9 @@ class TestMail:
         link = re.search(r"https://dossiers.example.org/suivi/lien/\S+/", message.body)[0]
         assert html.count(link) == 3
         assert kind == "text/html"
-        for text in (message.body, unescape(html).replace("\xa0?", " ?")):
+        assert f"n°\xa0{NUMBER}" in message.body
+        assert f"n°&nbsp;{NUMBER}" in html
+        for text in (message.body.replace("\xa0", " "), unescape(html).replace("\xa0", " ")):
             assert "30 minutes" in text
             assert "5 fois au plus" in text
             assert "(heure de Paris)" in text
@@ -378,7 +380,7 @@ class TestMail:
             demarche={"id": "Procedure-7", "number": 7, "title": "Demande d'aide", "service": None}
         )
         ask()
-        assert "messagerie, sur demarche.example.org :" in mail.outbox[0].body
+        assert "messagerie, sur demarche.example.org\xa0:" in mail.outbox[0].body
 
     def test_a_service_that_changes_makes_no_new_version(self, platform):
         before = fetch_dossier(NUMBER).dossier
