@@ -31,7 +31,9 @@ class LinkRequestForm(forms.Form):
     number = NumberField(
         label="Numéro du dossier",
         max_length=200,
-        help_text="Il figure dans les courriels que vous avez reçus. Exemple\N{NO-BREAK SPACE}: 12345.",
+        help_text=(
+            "Il figure dans les courriels que vous avez reçus. Exemple\N{NO-BREAK SPACE}: 12345."
+        ),
         error_messages={"required": "Écrivez le numéro du dossier, par exemple 12345."},
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
     )
@@ -39,7 +41,8 @@ class LinkRequestForm(forms.Form):
         label="Votre adresse électronique",
         max_length=400,
         help_text=(
-            "Celle du compte qui a déposé le dossier. Quelqu'un d'autre l'a déposé pour vous\N{NO-BREAK SPACE}? "
+            "Celle du compte qui a déposé le dossier. "
+            "Quelqu'un d'autre l'a déposé pour vous\N{NO-BREAK SPACE}? "
             "Seule son adresse convient\N{NO-BREAK SPACE}: demandez-lui où en est le dossier. "
             "Exemple\N{NO-BREAK SPACE}: nom@example.org."
         ),
