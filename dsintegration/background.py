@@ -1,7 +1,8 @@
 """Work that a request starts and does not wait for: in Celery's queue, or in a few threads here.
 
 The answer so leaves at the same moment whatever the work finds. What waits in our threads ends
-with the process; where that is too little, the project has a Celery app (tasks.py).
+with the process; where that is too little, the project has a Celery app (tasks.py). What is given
+up leaves a line in the logs, with the number of its dossier.
 """
 
 import logging
@@ -11,6 +12,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import ParamSpec
 
 from django.db import connections
@@ -29,6 +31,18 @@ class TryAgain(Exception):
     """What was to be done cannot be done now, but perhaps in a moment."""
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """`about`: what the logs call it, a number of a dossier."""
+
+    work: Callable[[], object]
+    about: object
+    pauses: Iterator[float]
+
+    def give_up(self, reason: str) -> None:
+        logger.warning("usager: work on dossier %s was given up: %s", self.about, reason)
+
+
 class Pool:
     """Threads that are started when first needed; beyond `waiting` pieces, work is given up."""
 
@@ -40,25 +54,31 @@ class Pool:
         self._pauses = pauses
 
     def run_later(self, work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Have `work` done; its first argument is what the logs call it."""
+        about = args[0] if args and isinstance(args[0], int) else "?"
+        piece = _Piece(lambda: work(*args, **kwargs), about, iter(self._pauses))
         if not self._room.acquire(blocking=False):
-            logger.warning("usager: too much work is waiting, one piece was given up")
+            piece.give_up("too much is waiting")
             return
-        self._submit(lambda: work(*args, **kwargs), iter(self._pauses))
+        self._submit(piece)
 
-    def _submit(self, work: Callable[[], object], pauses: Iterator[float]) -> None:
+    def _submit(self, piece: _Piece) -> None:
         try:
-            self._threads.submit(self._run, work, pauses)
-        except RuntimeError:  # the process ends
+            self._threads.submit(self._run, piece)
+        except RuntimeError:
+            piece.give_up("the process ends")
             self._room.release()
 
-    def _run(self, work: Callable[[], object], pauses: Iterator[float]) -> None:
-        is_over = run_safely(work)
+    def _run(self, piece: _Piece) -> None:
+        is_over = run_safely(piece.work)
         connections.close_all()
-        pause = None if is_over else next(pauses, None)
+        pause = None if is_over else next(piece.pauses, None)
         if pause is None:
+            if not is_over:
+                piece.give_up("it was tried several times")
             self._room.release()
             return
-        timer = threading.Timer(pause, self._submit, [work, pauses])
+        timer = threading.Timer(pause, self._submit, [piece])
         timer.daemon = True
         timer.start()
 
@@ -82,13 +102,15 @@ def run_safely(work: Callable[[], object]) -> bool:
     return True
 
 
+# A platform that hangs holds up what needs it, and no mail that does not.
 pool = Pool()
+calls = Pool()
 
 
 def _start_anew() -> None:
     """A process that was forked has none of its parent's threads."""
-    global pool
-    pool = Pool()
+    global pool, calls
+    pool, calls = Pool(), Pool()
 
 
 os.register_at_fork(after_in_child=_start_anew)
@@ -118,3 +140,8 @@ def hand_over(task: str, *args: object) -> bool:
 def run_later(work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
     """Have `work` done after the answer; never raises for what becomes of it."""
     pool.run_later(work, *args, **kwargs)
+
+
+def call_later(work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+    """The same, for what may have to wait for the platform."""
+    calls.run_later(work, *args, **kwargs)

@@ -185,6 +185,11 @@ def _age(name: str, default: str) -> timedelta:
         raise ImproperlyConfigured(f"{name} : {err}.") from err
 
 
+def first_timers() -> int:
+    """Of how many dossiers that are not here yet one network may ask in an hour."""
+    return _count("DS_USAGER_FIRST_TIMERS", 30, 10_000)
+
+
 def _count(name: str, default: int, most: int, *, least: int = 1) -> int:
     value = getattr(settings, name, default)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
@@ -370,6 +375,7 @@ PAGE_READERS: tuple[Callable[[], Any], ...] = (
     client_address,
     journal_kept,
     purge_delays,
+    first_timers,
     num_proxies,
     api_rates,
     base_template,

@@ -77,12 +77,20 @@ class UsagerPayload(_Payload):
         return self.id == "<deleted>"
 
 
+class ServicePayload(_Payload):
+    """Type `Service`: whom usagers may ask."""
+
+    nom: Text
+    organisme: Text
+
+
 class DemarchePayload(_Payload):
-    """Type `DemarcheDescriptor`."""
+    """Type `DemarcheDescriptor`. Without a service, nothing of a dossier is missing."""
 
     id: ShortText
     number: Number
     title: Text
+    service: ServicePayload | None = None
 
 
 class DossierPayload(_Payload):

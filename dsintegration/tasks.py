@@ -118,12 +118,14 @@ def fetch_lot(pk: str) -> None:
 @shared_task(
     name="dsintegration.answer_usager", bind=True, throws=(TryAgain,), **OPTIONS, **WITHOUT_DATABASE
 )
-def answer_usager(self: Task[Any, Any], number: int, asker: str, network: str, pages: str) -> None:
+def answer_usager(
+    self: Task[Any, Any], number: int, asker: str, network: str, links_at: str
+) -> None:
     """Answer a request for a link; again later, while the mail server takes nothing."""
     from dsintegration.usager.requests import answer_request
 
     try:
-        answer_request(number, asker, network, pages)
+        answer_request(number, asker, network, links_at)
     except TryAgain as err:
         tried = min(self.request.retries, len(PAUSES) - 1)
         raise self.retry(exc=err, countdown=PAUSES[tried], max_retries=len(PAUSES)) from err

@@ -115,6 +115,7 @@ def later(monkeypatch) -> Later:
     """Background work waits until the test has it done, in its own thread and transaction."""
     kept = Later()
     monkeypatch.setattr("dsintegration.background.pool", kept)
+    monkeypatch.setattr("dsintegration.background.calls", kept)
     return kept
 
 

@@ -76,6 +76,11 @@ def dossier_answer(number: int, /, **fields: Any) -> dict[str, Any]:
         "dateSuppressionParUsager": None,
         "dateDerniereCorrectionEnAttente": None,
         "usager": {"id": "VXNlci01", "email": "usager@example.org"},
-        "demarche": {"id": "Procedure-7", "number": 7, "title": "Demande d'aide"},
+        "demarche": {
+            "id": "Procedure-7",
+            "number": 7,
+            "title": "Demande d'aide",
+            "service": {"nom": "Guichet unique", "organisme": "Ville d'Exemple"},
+        },
         "messages": [message_answer("m1"), message_answer("m2")],
     } | fields

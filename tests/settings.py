@@ -56,5 +56,7 @@ if DATABASES["default"]["ENGINE"] == "dsintegration.hosting.sqlite3":  # noqa: F
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"  # noqa: F405
 WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = True
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Where links of mails lead: nobody believes what a request says of it.
+DS_PUBLIC_URL = "https://dossiers.example.org"
 # Tests speak plain http; those of production (test_production.py) do not come through here.
 SECURE_SSL_REDIRECT = False

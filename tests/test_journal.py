@@ -465,18 +465,22 @@ class TestUsager:
     def test_page_and_refresh(self, client, platform):
         _, token = make_link(DossierFactory(number=NUMBER))
         client.get(f"/suivi/{NUMBER}/")  # closed yet
-        client.post("/suivi/lien/", {"token": token})
         assert entries() == []
+        client.post("/suivi/lien/", {"token": token})
         client.get(f"/suivi/{NUMBER}/")
         client.post(f"/suivi/{NUMBER}/actualiser/")
-        assert entries() == [one("usager", "view", "shown"), one("usager", "fetch", "changed")]
+        assert entries() == [
+            one("usager", "link", "opened"),
+            one("usager", "view", "shown"),
+            one("usager", "fetch", "changed"),
+        ]
         assert set(JournalEntry.objects.values_list("actor", "actor_ref")) == {("", "")}
 
     def test_no_silent_access(self, client, broken):
         _, token = make_link(DossierFactory(number=NUMBER))
-        client.post("/suivi/lien/", {"token": token})
         client.raise_request_exception = False
-        assert client.get(f"/suivi/{NUMBER}/").status_code == 500
+        assert client.post("/suivi/lien/", {"token": token}).status_code == 500
+        assert client.get(f"/suivi/{NUMBER}/").status_code == 403
 
 
 def test_nothing_personal(agent, sandbox, client, later, api, capsys):

@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
-        ("dsintegration", "0020_message_from_usager"),
+        ("dsintegration", "0032_service_of_demarche"),
     ]
 
     operations = [

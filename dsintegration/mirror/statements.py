@@ -30,9 +30,11 @@ SELECT_DEMARCHES = "SELECT * FROM dsintegration_demarche WHERE number IN ({numbe
 # Written by hand for its last condition: a name that a later answer gave, or found to be still so
 # through another of its dossiers, stays.
 UPSERT_DEMARCHES = """
-INSERT INTO dsintegration_demarche (number, ds_id, title, fetched_at, decision_hidden) VALUES {rows}
+INSERT INTO dsintegration_demarche
+(number, ds_id, title, service_nom, service_organisme, fetched_at, decision_hidden) VALUES {rows}
 ON CONFLICT (number) DO UPDATE
-SET ds_id = excluded.ds_id, title = excluded.title, fetched_at = excluded.fetched_at
+SET ds_id = excluded.ds_id, title = excluded.title, service_nom = excluded.service_nom,
+    service_organisme = excluded.service_organisme, fetched_at = excluded.fetched_at
 WHERE dsintegration_demarche.fetched_at <= excluded.fetched_at AND NOT EXISTS (
     SELECT 1 FROM dsintegration_dossier AS dossier
     WHERE dossier.demarche_id = dsintegration_demarche.id
@@ -83,8 +85,9 @@ def write_demarches(rows: Sequence[Demarche]) -> dict[int, int]:
     values: list[Any] = []
     for row in rows:
         at = connection.ops.adapt_datetimefield_value(row.fetched_at)
-        values += (row.number, row.ds_id, row.title, at, row.decision_hidden)
-    places = ", ".join(["(%s, %s, %s, %s, %s)"] * len(rows))
+        values += (row.number, row.ds_id, row.title, row.service_nom, row.service_organisme)
+        values += (at, row.decision_hidden)
+    places = ", ".join(["(%s, %s, %s, %s, %s, %s, %s)"] * len(rows))
     with connection.cursor() as cursor:
         cursor.execute(UPSERT_DEMARCHES.format(rows=places), values)
         return dict(cursor.fetchall())

@@ -36,6 +36,8 @@ from dsintegration.models import Author, Demarche, Dossier, Message, Outcome
 from dsintegration.models.mirror import normalised
 from dsintegration.payloads import DemarchePayload, DossierPayload
 
+# What the platform says of a démarche.
+GIVEN = ("ds_id", "title", "service_nom", "service_organisme")
 # Columns that bear the same name in the answer.
 COPIED = (
     "state",
@@ -179,22 +181,37 @@ def _store_demarches(
     rows = {dossier.demarche.number: dossier.demarche for dossier in dossiers}
     if missing := [number for number in given if number not in rows]:
         rows |= {row.number: row for row in read_demarches(missing)}
+    fresh = (_demarche_row(demarche, sent_at) for demarche in given.values())
     others = [
-        Demarche(number=number, ds_id=demarche.id, title=demarche.title, fetched_at=sent_at)
-        for number, demarche in given.items()
-        if number not in rows
-        or (rows[number].ds_id, rows[number].title) != (demarche.id, demarche.title)
+        row
+        for row in fresh
+        if row.number not in rows
+        or any(getattr(rows[row.number], name) != getattr(row, name) for name in GIVEN)
     ]
     written = write_demarches(others)
-    renamed = written.keys() & rows.keys()
+    renamed = set[int]()
     for other in others:
-        if other.number in renamed:
-            row = rows[other.number]
-            row.ds_id, row.title, row.fetched_at = other.ds_id, other.title, sent_at
-        elif other.number in written:
+        row = rows.get(other.number)
+        if row is None and other.number in written:
             other.pk = written[other.number]
             rows[other.number] = other
+        elif row is not None and other.number in written:
+            if (row.ds_id, row.title) != (other.ds_id, other.title):  # what our JSON shows of it
+                renamed.add(other.number)
+            for name in (*GIVEN, "fetched_at"):
+                setattr(row, name, getattr(other, name))
     return rows, renamed
+
+
+def _demarche_row(demarche: DemarchePayload, sent_at: datetime) -> Demarche:
+    return Demarche(
+        number=demarche.number,
+        ds_id=demarche.id,
+        title=demarche.title,
+        service_nom=demarche.service.nom if demarche.service else "",
+        service_organisme=demarche.service.organisme if demarche.service else "",
+        fetched_at=sent_at,
+    )
 
 
 def _assign_all(

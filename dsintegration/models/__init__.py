@@ -1,6 +1,11 @@
 """The tables, by subject; all of them are imported from here."""
 
-from dsintegration.models.accesses import UsagerAccess, UsagerAccessQuerySet
+from dsintegration.models.accesses import (
+    UsagerAccess,
+    UsagerAccessQuerySet,
+    UsagerSession,
+    UsagerSessionQuerySet,
+)
 from dsintegration.models.api import (
     ApiKey,
     ApiKeyManager,
@@ -53,6 +58,8 @@ __all__ = [
     "PurgedDossier",
     "UsagerAccess",
     "UsagerAccessQuerySet",
+    "UsagerSession",
+    "UsagerSessionQuerySet",
     "end_of",
     "in_a_year",
 ]

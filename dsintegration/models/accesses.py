@@ -1,4 +1,4 @@
-"""What lets a usager see a dossier on our page."""
+"""What lets a usager see dossiers on our page."""
 
 from datetime import timedelta
 
@@ -10,19 +10,19 @@ from dsintegration.models.mirror import Dossier
 
 class UsagerAccessQuerySet(models.QuerySet["UsagerAccess"]):
     def expired(self) -> "UsagerAccessQuerySet":
-        """Those that open nothing any more: neither by their link nor by a session."""
-        ended = timezone.now() - UsagerAccess.LIFE
-        return self.filter(sent_at__lt=ended).exclude(last_seen_at__gte=ended)
+        """Those that open nothing any more, neither by their link nor by a session of theirs."""
+        return self.filter(sent_at__lt=timezone.now() - UsagerSession.LONGEST)
 
 
 class UsagerAccess(models.Model):
-    """What lets one browser see one dossier: a link sent by mail, then the session it opened.
+    """A link that was sent by mail: it opens a dossier, in several browsers if it must.
 
     Only digests are kept: whoever reads this table can open nothing, and learns no address.
     """
 
-    # Of the link, from when it is sent; of the session, from when it was last used.
     LIFE = timedelta(minutes=30)
+    # Some scanners of mails press the button before the person does.
+    MOST_OPENINGS = 5
 
     dossier = models.ForeignKey(Dossier, models.CASCADE, related_name="accesses")
     address_digest = models.CharField(
@@ -32,11 +32,7 @@ class UsagerAccess(models.Model):
     )
     link_digest = models.CharField("empreinte du lien", max_length=64)
     sent_at = models.DateTimeField("lien envoyé le")
-    used_at = models.DateTimeField("lien utilisé le", null=True, blank=True)
-    session_digest = models.CharField(
-        "empreinte de la session", max_length=64, blank=True, help_text="Vide une fois quittée."
-    )
-    last_seen_at = models.DateTimeField("page vue le", null=True, blank=True)
+    openings = models.PositiveSmallIntegerField("ouvertures", default=0)
 
     objects = UsagerAccessQuerySet.as_manager()
 
@@ -51,3 +47,34 @@ class UsagerAccess(models.Model):
 
     def __str__(self) -> str:
         return f"Accès au dossier n° {self.dossier.number}"
+
+
+class UsagerSessionQuerySet(models.QuerySet["UsagerSession"]):
+    def alive(self) -> "UsagerSessionQuerySet":
+        now = timezone.now()
+        return self.filter(
+            last_seen_at__gte=now - UsagerSession.IDLE, opened_at__gte=now - UsagerSession.LONGEST
+        )
+
+
+class UsagerSession(models.Model):
+    """One browser that a link has opened, until it is left alone, or for a day at most."""
+
+    IDLE = timedelta(minutes=30)
+    LONGEST = timedelta(days=1)
+
+    access = models.ForeignKey(UsagerAccess, models.CASCADE, related_name="sessions")
+    digest = models.CharField("empreinte de la session", max_length=64)
+    opened_at = models.DateTimeField("ouverte le")
+    last_seen_at = models.DateTimeField("page vue le")
+
+    objects = UsagerSessionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "session d'usager"
+        verbose_name_plural = "sessions d'usagers"
+        default_permissions = ()
+        constraints = (models.UniqueConstraint(fields=["digest"], name="usager_session_is_unique"),)
+
+    def __str__(self) -> str:
+        return f"Session sur le dossier n° {self.access.dossier.number}"

@@ -41,8 +41,11 @@ class Outcome(models.TextChoices):
     # A link
     SENT = "sent", "envoyé"
     NO_MATCH = "no_match", "pas de lien : dossier inconnu ou autre adresse"
-    LIMITED = "limited", "pas de lien : trop de courriels"
+    LIMITED = "limited", "pas de lien : trop de demandes"
+    UNREACHABLE = "unreachable", "pas de lien : la plateforme n'a pas pu être interrogée"
     MAIL_FAILED = "mail_failed", "pas de lien : courriel en échec"
+    NO_ADDRESS = "no_address", "pas de lien : DS_PUBLIC_URL manque"
+    OPENED = "opened", "lien ouvert"
     # A whole refresh
     DONE = "done", "terminé"
     STOPPED = "stopped", "arrêté sur demande"

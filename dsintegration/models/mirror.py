@@ -56,6 +56,9 @@ class Demarche(models.Model):
     number = models.PositiveIntegerField("numéro")
     ds_id = models.CharField("identifiant sur la plateforme", max_length=255)
     title = models.TextField("titre")
+    # Whom usagers may ask (type `Service`, public); empty where the platform names none.
+    service_nom = models.TextField("service", blank=True, default="")
+    service_organisme = models.TextField("organisme du service", blank=True, default="")
     fetched_at = models.DateTimeField(
         "titre récupéré le", help_text="Envoi de la demande dont vient ce titre."
     )
@@ -119,9 +122,10 @@ class DossierQuerySet(models.QuerySet["Dossier"]):
         """Those of which the last try failed: what is shown is older than it could be."""
         return self.filter(last_error_at__isnull=False)
 
-    def of_usager(self, email: str) -> "DossierQuerySet":
-        """Those of an address, whatever its case."""
-        return self.alias(_email=Lower("usager_email")).filter(_email=email.strip().lower())
+    def of_usager(self, *emails: str) -> "DossierQuerySet":
+        """Those of an address, in one of its spellings, whatever its case."""
+        lowered = [email.strip().lower() for email in emails]
+        return self.alias(_email=Lower("usager_email")).filter(_email__in=lowered)
 
 
 class Dossier(models.Model):

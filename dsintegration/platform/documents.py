@@ -53,6 +53,10 @@ fragment Mirrored on Dossier {
     id
     number
     title
+    service {
+      nom
+      organisme
+    }
   }
   messages {
     id

@@ -1,7 +1,8 @@
 """How many requests a minute the platform gets from all of us.
 
 It allows 400 POST a minute for each token. All processes that share the cache share this count;
-bursts are allowed. Every request is counted; only background work waits for room.
+bursts are allowed. Every request is counted; only background work waits for room, and what a
+stranger may set off is left undone without it (`has_room`).
 """
 
 import time
@@ -29,11 +30,20 @@ def wait_for_turn() -> None:
     while True:
         count_request()
         second = int(now())
-        taken: dict[str, int] = cache.get_many([_key(second - ago) for ago in range(WINDOW + 1)])
-        if sum(taken.values()) <= conf.rate_limit():
+        if _taken(second) <= conf.rate_limit():
             return
         _change(_key(second), -1)
         pause(1 - now() % 1)  # no second leaves the window before the present one ends
+
+
+def has_room() -> bool:
+    """Whether the last minute has room for a request."""
+    return _taken(int(now())) < conf.rate_limit()
+
+
+def _taken(second: int) -> int:
+    taken: dict[str, int] = cache.get_many([_key(second - ago) for ago in range(WINDOW + 1)])
+    return sum(taken.values())
 
 
 def _change(key: str, by: int) -> None:

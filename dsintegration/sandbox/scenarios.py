@@ -22,6 +22,13 @@ DEMARCHES = {
     903: "Aide à la rénovation énergétique d'un logement",
 }
 
+# Whom usagers may ask; a démarche need not have one.
+SERVICES = {
+    901: {"nom": "Service culture", "organisme": "Ville d'Exemple"},
+    902: {"nom": "Direction de l'urbanisme", "organisme": "Agglomération d'Exemple"},
+    903: None,
+}
+
 
 def _id(kind: str, key: int) -> str:
     return b64encode(f"{kind}-{key}".encode()).decode()
@@ -105,6 +112,7 @@ def _dossier(
             "id": _id("Procedure", demarche),
             "number": demarche,
             "title": DEMARCHES[demarche],
+            "service": SERVICES[demarche],
         },
         "messages": [
             {"id": _id("Commentaire", number * 1000 + rank), **message}

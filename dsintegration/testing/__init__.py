@@ -134,7 +134,8 @@ def platform() -> Iterator[TestPlatform]:
             )
         )
         stack.enter_context(mock.patch("dsintegration.platform.client.pause"))
-        stack.enter_context(mock.patch("dsintegration.background.pool", _AtOnce()))
+        for name in ("pool", "calls"):
+            stack.enter_context(mock.patch(f"dsintegration.background.{name}", _AtOnce()))
         yield ours
 
 

@@ -1,14 +1,17 @@
 """System checks of what the usager's page needs in production, `manage.py check --deploy`."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from django.conf import global_settings, settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 from django.template import Template, TemplateDoesNotExist, loader
+from django.template.loader import get_template
 from django.template.loader_tags import BlockNode, ExtendsNode
 
+import dsintegration
 from dsintegration import conf
 from dsintegration.usager.colors import DARK_GROUND, LIGHT_GROUND, READABLE, contrast
 
@@ -64,6 +67,9 @@ def _blocks(template: Template | None) -> Iterator[str]:
             yield from BLOCKS
 
 
+STATEMENT = "dsintegration/usager/accessibility.html"
+
+
 def check_usager_page(**_: Any) -> list[CheckMessage]:
     try:
         organisation, public_url = conf.organisation(), conf.public_url()
@@ -100,13 +106,52 @@ def check_usager_page(**_: Any) -> list[CheckMessage]:
                 id="dsintegration.W023",
             )
         )
-    if "*" in settings.ALLOWED_HOSTS and not public_url:
+    if not public_url:
         found.append(
             Warning(
-                "ALLOWED_HOSTS accepte tous les noms et DS_PUBLIC_URL manque : n'importe qui "
-                "pourrait faire écrire à un usager un lien qui mène ailleurs.",
-                hint="Mettez dans DS_PUBLIC_URL l'adresse de votre site.",
+                "DS_PUBLIC_URL manque : aucun lien ne partira, sauf de cette machine elle-même. "
+                "Ce que le navigateur dit de notre adresse pourrait mener ailleurs.",
+                hint="Mettez-y l'adresse de votre site, comme https://dossiers.example.org.",
                 id="dsintegration.W024",
             )
         )
+    return [*found, *_check_legal_pages(organisation)]
+
+
+def _check_legal_pages(organisation: conf.Organisation) -> list[CheckMessage]:
+    """What the law wants a public service to say, and only the administration can."""
+    found: list[CheckMessage] = []
+    if not organisation.accessibility_url and _is_the_model(STATEMENT):
+        found.append(
+            Warning(
+                "La déclaration d'accessibilité est encore le modèle livré : il faut la remplir.",
+                hint=f"Copiez {STATEMENT} dans vos gabarits et complétez-la, ou donnez l'adresse "
+                "de la vôtre dans DS_ORGANISATION_ACCESSIBILITY_URL.",
+                id="dsintegration.W025",
+            )
+        )
+    for name, url, what, id in (
+        ("DS_ORGANISATION_LEGAL_URL", organisation.legal_url, "les mentions légales", "W026"),
+        (
+            "DS_ORGANISATION_PRIVACY_URL",
+            organisation.privacy_url,
+            "les données personnelles",
+            "W027",
+        ),
+    ):
+        if not url:
+            found.append(
+                Warning(
+                    f"{name} manque : les pages de l'usager ne mènent à rien sur {what}, que la "
+                    "loi demande.",
+                    hint="Mettez-y l'adresse de cette page sur votre site.",
+                    id=f"dsintegration.{id}",
+                )
+            )
     return found
+
+
+def _is_the_model(template: str) -> bool:
+    """Whether the project has put nothing of its own before our template."""
+    origin = Path(get_template(template).origin.name)  # type: ignore[attr-defined]
+    return origin.is_relative_to(Path(dsintegration.__file__).parent)

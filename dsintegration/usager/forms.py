@@ -4,6 +4,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from dsintegration.numbers import InvalidNumber, parse_number
+from dsintegration.usager.addresses import InvalidAddress, parse_address
 
 
 class NumberField(forms.CharField):
@@ -16,20 +17,37 @@ class NumberField(forms.CharField):
             raise ValidationError(str(err)) from None
 
 
+class AddressField(forms.CharField):
+    """An address as people write it; cleaned to its one spelling."""
+
+    def clean(self, value: Any) -> str:
+        try:
+            return parse_address(super().clean(value))
+        except InvalidAddress as err:
+            raise ValidationError(str(err)) from None
+
+
 class LinkRequestForm(forms.Form):
     number = NumberField(
         label="Numéro du dossier",
         max_length=300,  # the address of its page, too
-        help_text="Il figure dans les courriels que vous avez reçus. Exemple : 12345.",
+        help_text=(
+            "Il figure dans les courriels que vous avez reçus. Exemple\N{NO-BREAK SPACE}: 12345."
+        ),
         error_messages={"required": "Écrivez le numéro du dossier, par exemple 12345."},
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
     )
-    email = forms.EmailField(
+    email = AddressField(
         label="Votre adresse électronique",
-        help_text="Celle avec laquelle vous avez déposé le dossier. Exemple : nom@example.org.",
+        max_length=400,
+        help_text=(
+            "Celle du compte qui a déposé le dossier. "
+            "Quelqu'un d'autre l'a déposé pour vous\N{NO-BREAK SPACE}? "
+            "Seule son adresse convient\N{NO-BREAK SPACE}: demandez-lui où en est le dossier. "
+            "Exemple\N{NO-BREAK SPACE}: nom@example.org."
+        ),
         error_messages={
-            "required": "Écrivez votre adresse électronique, par exemple nom@example.org.",
-            "invalid": "Cette adresse n'est pas complète : écrivez-la comme nom@example.org.",
+            "required": "Écrivez votre adresse électronique, par exemple nom@example.org."
         },
         widget=forms.EmailInput(attrs={"autocomplete": "email", "spellcheck": "false"}),
     )

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from django.core.cache import cache
 
-from dsintegration.usager.addresses import digest
+from dsintegration import conf
+from dsintegration.usager.digests import digest
 
-MINUTE, HOUR = 60, 3600
+MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,45 @@ class Limit:
 ATTEMPTS = Limit("attempts", 30, 10 * MINUTE)  # for each network that asks
 # No longer than a link lives: whoever has used them up for another leaves him a link that is good.
 MAILS_OF_DOSSIER = Limit("mails_of_dossier", 5, 30 * MINUTE)
-MAILS_OF_ADDRESS = Limit("mails_of_address", 10, 30 * MINUTE)
+MAILS_OF_ADDRESS = Limit("mails_of_address", 20, DAY)
+# Beyond both: nobody's requests can keep the mail of somebody else from leaving.
+FIRST_MAIL_OF_NETWORK = Limit("first_mail_of_network", 1, DAY)
 # Calls to the platform: each for a dossier that we know, then all for numbers that we do not.
 CALLS_OF_DOSSIER = Limit("calls_of_dossier", 1, MINUTE)
-UNKNOWN_NUMBERS = Limit("unknown_numbers", 60, HOUR)
-UNKNOWN_NUMBERS_OF_NETWORK = Limit("unknown_numbers_of_network", 10, HOUR)
+UNKNOWN_NUMBERS = Limit("unknown_numbers", 300, HOUR)
 REFRESHES = Limit("refreshes", 1, MINUTE)  # « Actualiser », for each dossier
+LISTS = Limit("lists", 1, MINUTE)  # the other dossiers of whoever opened this one
+# What failed is not tried again at once: the call of a dossier, or the platform as a whole.
+FAILED_CALLS = Limit("failed_calls", 1, MINUTE)
+OUTAGES = Limit("outages", 1, MINUTE)
+
+
+def unknown_numbers_of_network() -> Limit:
+    return Limit("unknown_numbers_of_network", conf.first_timers(), HOUR)
+
+
+def take_mail(number: int, address: str, network: str) -> bool:
+    """Count a mail about the dossier to the address, asked for by the network, if it may go."""
+    is_first = FIRST_MAIL_OF_NETWORK.take((address, network))
+    of_dossier, of_address = MAILS_OF_DOSSIER.take(number), MAILS_OF_ADDRESS.take(address)
+    if is_first or (of_dossier and of_address):
+        return True
+    if of_dossier:
+        MAILS_OF_DOSSIER.give_back(number)
+    if of_address:
+        MAILS_OF_ADDRESS.give_back(address)
+    return False
+
+
+def give_back_mail(number: int, address: str, network: str) -> None:
+    """It did not leave."""
+    FIRST_MAIL_OF_NETWORK.give_back((address, network))
+    MAILS_OF_DOSSIER.give_back(number)
+    MAILS_OF_ADDRESS.give_back(address)
 
 
 def network_of(address: str) -> str:
-    """Who counts as one: an IPv4 address, or the /64 that an IPv6 subscriber has to himself."""
+    """Who counts as one: an IPv4 address, or the /56 that an IPv6 subscriber has to himself."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
@@ -69,5 +99,5 @@ def network_of(address: str) -> str:
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped:
             return str(ip.ipv4_mapped)
-        return str(ipaddress.ip_network((int(ip), 64), strict=False))
+        return str(ipaddress.ip_network((int(ip), 56), strict=False))
     return str(ip)

@@ -1,18 +1,24 @@
-"""Links that open one dossier once, within 30 minutes, for the address they were sent to.
+"""Links that open one dossier, within 30 minutes, for the address they were sent to.
 
-The signature alone tells an altered or expired link, without a look at the database; there, only a
-digest of the link is kept.
+The signature alone tells an altered or expired link, and of which dossier it was, without a look at
+the database; there, only a digest of the link is kept.
 """
 
+import re
 import secrets
 from enum import Enum
 
 from django.core import signing
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone
 
-from dsintegration.models import Dossier, UsagerAccess
-from dsintegration.usager.addresses import digest, digest_of
+from dsintegration import journal
+from dsintegration.models import Action, Dossier, Outcome, UsagerAccess
+from dsintegration.usager.digests import digest, digest_of
+
+# What no token contains: blanks where a mail program cut the line, a `>` that was around it.
+_FOREIGN = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 def _signer() -> signing.TimestampSigner:
@@ -26,11 +32,11 @@ class Refusal(Enum):
 
 
 class LinkRefused(Exception):
-    """`dossier`: the one that a used link opened; whoever has the link may know its number."""
+    """`number`: of the dossier that it was for; whoever has the link may know it."""
 
-    def __init__(self, refusal: Refusal, dossier: Dossier | None = None) -> None:
+    def __init__(self, refusal: Refusal, number: int | None = None) -> None:
         self.refusal = refusal
-        self.dossier = dossier
+        self.number = number
         super().__init__(refusal.value)
 
 
@@ -43,7 +49,7 @@ def make_link(dossier: Dossier) -> tuple[UsagerAccess, str]:
 
     Raises DossierIsGone if it was erased meanwhile.
     """
-    token = _signer().sign(secrets.token_urlsafe(24))
+    token = _signer().sign(f"{dossier.number}-{secrets.token_urlsafe(24)}")
     UsagerAccess.objects.expired().delete()
     try:
         with transaction.atomic():
@@ -58,35 +64,37 @@ def make_link(dossier: Dossier) -> tuple[UsagerAccess, str]:
     return access, token
 
 
+def mended(token: str) -> str:
+    """The token without what its way through a mail program has put into it."""
+    return _FOREIGN.sub("", token).strip(".")
+
+
 def read_link(token: str) -> UsagerAccess:
     """The access behind a link that can still be used; raises LinkRefused. Uses nothing up."""
-    try:
-        _signer().unsign(token, max_age=UsagerAccess.LIFE)
-    except signing.SignatureExpired:
-        raise LinkRefused(Refusal.EXPIRED) from None
-    except signing.BadSignature:
-        raise LinkRefused(Refusal.ALTERED) from None
-    access = (
-        UsagerAccess.objects.select_related("dossier")
-        .filter(link_digest=digest("link", token))
-        .first()
-    )
-    if access is None or not is_for_its_usager(access):
-        raise LinkRefused(Refusal.EXPIRED)
-    if access.used_at is not None:
-        raise LinkRefused(Refusal.USED, access.dossier)
+    number = _number_of(token)
+    access = find_access(token)
+    if access is None or not is_for_its_usager(access) or not _is_in_time(token):
+        raise LinkRefused(Refusal.EXPIRED, number)
+    if access.openings >= UsagerAccess.MOST_OPENINGS:
+        raise LinkRefused(Refusal.USED, number)
     return access
 
 
+def find_access(token: str) -> UsagerAccess | None:
+    """What a link of ours was made with, be it expired; for about a day."""
+    digest_of_link = digest("link", token)
+    accesses = UsagerAccess.objects.select_related("dossier")
+    return accesses.filter(link_digest=digest_of_link).first()
+
+
 def use_link(token: str) -> UsagerAccess:
-    """The same, and the link is used up: of several that try, one succeeds."""
+    """The same as `read_link`, and one of the link's openings is used up."""
     access = read_link(token)
-    now = timezone.now()
     with transaction.atomic():
-        unused = UsagerAccess.objects.filter(pk=access.pk, used_at__isnull=True)
-        if not unused.update(used_at=now):
-            raise LinkRefused(Refusal.USED, access.dossier)
-    access.used_at = now
+        left = UsagerAccess.objects.filter(pk=access.pk, openings__lt=UsagerAccess.MOST_OPENINGS)
+        if not left.update(openings=F("openings") + 1):
+            raise LinkRefused(Refusal.USED, access.dossier.number)
+        journal.write(journal.USAGER.entry(Action.LINK, Outcome.OPENED, access.dossier.number))
     return access
 
 
@@ -94,3 +102,20 @@ def is_for_its_usager(access: UsagerAccess) -> bool:
     """Whether the dossier still belongs to the address that the link was sent to."""
     dossier = access.dossier
     return not dossier.usager_account_deleted and access.address_digest == digest_of(dossier)
+
+
+def _number_of(token: str) -> int | None:
+    """The dossier that a link of ours is for; None for a link from before links told it."""
+    try:
+        number, dash, _ = _signer().unsign(token).partition("-")
+    except signing.BadSignature:
+        raise LinkRefused(Refusal.ALTERED) from None
+    return int(number) if dash and number.isdecimal() else None
+
+
+def _is_in_time(token: str) -> bool:
+    try:
+        _signer().unsign(token, max_age=UsagerAccess.LIFE)
+    except signing.SignatureExpired:
+        return False
+    return True

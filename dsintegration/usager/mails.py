@@ -5,7 +5,6 @@ from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
-from django.urls import reverse
 
 from dsintegration import conf
 from dsintegration.models import Dossier, UsagerAccess
@@ -27,22 +26,25 @@ class MailNotSent(Exception):
         super().__init__(type(err).__name__)
 
 
-def send_link(dossier: Dossier, pages: str) -> None:
-    """Make a link below the address of our `pages`, and send it to the dossier's usager.
+def send_link(dossier: Dossier, links_at: str) -> None:
+    """Make a link that begins with `links_at`, and send it to the usager.
 
     Raises MailNotSent, or DossierIsGone.
     """
     access, token = make_link(dossier)
     context = {
         "number": dossier.number,
-        "link": pages + _below_our_pages(reverse("dsintegration_usager:link", args=[token])),
+        "demarche": dossier.demarche,
+        "link": f"{links_at}{token}/",
         "minutes": int(UsagerAccess.LIFE.total_seconds() // 60),
+        "openings": UsagerAccess.MOST_OPENINGS,
         "ends_at": access.sent_at + UsagerAccess.LIFE,
         "organisation": conf.organisation(),
         "platform": conf.platform_name(),
+        "messagerie": f"{dossier.url}/messagerie",
     }
     mail = EmailMultiAlternatives(
-        subject=f"Suivre votre dossier n° {dossier.number}",
+        subject=f"Suivre votre dossier n°\N{NO-BREAK SPACE}{dossier.number}",
         body=render_to_string("dsintegration/usager/mail.txt", context),
         to=[dossier.usager_email.strip()],
         # No answering machine is to answer.
@@ -58,8 +60,3 @@ def send_link(dossier: Dossier, pages: str) -> None:
         failure = MailNotSent(err)
         logger.error("usager: no mail for dossier %d: %s", dossier.number, failure)  # noqa: TRY400
         raise failure from None
-
-
-def _below_our_pages(address: str) -> str:
-    """What follows our first page's address: a worker does not know what the server put before."""
-    return address.removeprefix(reverse("dsintegration_usager:request"))

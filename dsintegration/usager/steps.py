@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from dsintegration.harmless import on_a_page
 from dsintegration.models import Dossier
-from dsintegration.usager.words import day
+from dsintegration.usager.words import day, label_of
 
 State = Dossier.State
 
@@ -15,6 +14,7 @@ class Progress(StrEnum):
     DONE = "done"
     CURRENT = "current"
     UPCOMING = "upcoming"
+    ELSEWHERE = "elsewhere"  # begun; how far it is, only the platform may tell
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ CHECK, EXAMINATION, DECISION = (
     "Examen de votre demande",
     "Décision",
 )
+BOTH = "Examen de votre demande, puis décision"
 OUTCOMES: dict[str, str] = {
     State.ACCEPTE: "Décision : votre demande est acceptée",
     State.REFUSE: "Décision : votre demande est refusée",
@@ -40,11 +41,19 @@ OUTCOMES: dict[str, str] = {
 }
 
 
-def steps_of(dossier: Dossier, state: str, *, hides: bool) -> list[Step]:
+def steps_of(dossier: Dossier, state: str, platform: str, *, hides: bool) -> list[Step]:
     """The steps as of the état that is shown; `hides`: nothing of a decision, be it a former one.
 
     A dossier may go back, and its dates stay: only those of steps behind or under way are shown.
+    Of one that is gone, nothing is under way or to come.
     """
+    steps = _steps(dossier, state, platform, hides=hides)
+    if dossier.absent_since is None:
+        return steps
+    return [step for step in steps if step.progress is Progress.DONE]
+
+
+def _steps(dossier: Dossier, state: str, platform: str, *, hides: bool) -> list[Step]:
     construction, instruction = (
         dossier.date_passage_en_construction,
         dossier.date_passage_en_instruction,
@@ -58,9 +67,14 @@ def steps_of(dossier: Dossier, state: str, *, hides: bool) -> list[Step]:
             begun = f"Commencé le {day(instruction)}, puis interrompu." if instruction else ""
             steps += [
                 _current(CHECK, construction),
-                _upcoming(EXAMINATION, former or begun),
-                _upcoming(DECISION),
+                *(
+                    [_upcoming(BOTH, begun)]
+                    if hides
+                    else [_upcoming(EXAMINATION, former or begun), _upcoming(DECISION)]
+                ),
             ]
+        case State.EN_INSTRUCTION if hides:
+            steps += [_done(CHECK), _elsewhere(BOTH, platform, instruction)]
         case State.EN_INSTRUCTION:
             steps += [
                 _done(CHECK),
@@ -73,7 +87,7 @@ def steps_of(dossier: Dossier, state: str, *, hides: bool) -> list[Step]:
                 steps.append(_done(EXAMINATION, instruction, "Fait, commencé le"))
             steps.append(_done(OUTCOMES[state], dossier.date_traitement, "Décidé le"))
         case _:
-            steps.append(_current(on_a_page(state)))
+            steps.append(_current(label_of(state)))
     return steps
 
 
@@ -83,6 +97,11 @@ def _done(label: str, at: datetime | None = None, words: str = "Fait le") -> Ste
 
 def _current(label: str, at: datetime | None = None, remark: str = "") -> Step:
     return Step(label, Progress.CURRENT, "En cours depuis le" if at else "En cours", at, remark)
+
+
+def _elsewhere(label: str, platform: str, at: datetime | None) -> Step:
+    words = "Commencé le" if at else "Commencé"
+    return Step(label, Progress.ELSEWHERE, words, at, f"La suite se lit sur {platform}")
 
 
 def _upcoming(label: str, remark: str = "") -> Step:

@@ -1,59 +1,87 @@
-"""The pages: they read what is asked, choose the template and the status, and leave the rest."""
+"""The pages on the way in, and those that anybody may see (opened.py has the others).
 
-from contextlib import suppress
-from typing import Any
+They read what is asked, choose the template and the status, and leave the rest.
+"""
 
-from django.core.exceptions import ImproperlyConfigured
+import logging
+
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.views.generic import View
 
-from dsintegration import conf, journal
-from dsintegration.exceptions import DSError
-from dsintegration.models import Action, Outcome, UsagerAccess
-from dsintegration.numbers import MAX_NUMBER
-from dsintegration.platform.client import get_client
-from dsintegration.services import fetch_dossier
-from dsintegration.usager import limits, sessions
+from dsintegration import background, conf
+from dsintegration.models import Platform
+from dsintegration.usager import limits, memory, sessions
+from dsintegration.usager.calls import call_for_all
 from dsintegration.usager.colors import stylesheet
+from dsintegration.usager.digests import address_digest
 from dsintegration.usager.forms import LinkRequestForm
 from dsintegration.usager.layout import render
-from dsintegration.usager.links import LinkRefused, Refusal, read_link, use_link
+from dsintegration.usager.links import (
+    LinkRefused,
+    Refusal,
+    find_access,
+    mended,
+    read_link,
+    use_link,
+)
 from dsintegration.usager.pages import UsagerPage
-from dsintegration.usager.presentation import present
+from dsintegration.usager.public_address import links_at
 from dsintegration.usager.requests import answer_later
+
+logger = logging.getLogger(__name__)
 
 
 class LinkRequestView(UsagerPage, View):
     """Whatever is typed, the same work and the same answer; what it leads to happens later."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return render(request, "dsintegration/usager/request.html", {"form": LinkRequestForm()})
+        context = {"form": LinkRequestForm(initial=memory.typed(request))}
+        return render(request, "dsintegration/usager/request.html", context)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = LinkRequestForm(request.POST)
         if not form.is_valid():
             return render(request, "dsintegration/usager/request.html", {"form": form})
-        network = limits.network_of(conf.client_address()(request))
-        if limits.ATTEMPTS.take(network):
-            answer_later(
-                form.cleaned_data["number"],
-                form.cleaned_data["email"],
-                network,
-                _origin(request) + reverse("dsintegration_usager:request"),
-            )
+        number = form.cleaned_data["number"]
+        ask_for_link(request, number, address_digest(number, form.cleaned_data["email"]))
+        response = redirect("dsintegration_usager:sent")
+        memory.keep_typed(response, form["number"].value().strip(), form["email"].value().strip())
+        return response
+
+
+class RenewView(UsagerPage, View):
+    """Another link instead of one that has expired: nobody has to type anything again."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        access = find_access(mended(request.POST.get("token", "")))
+        if access is None:  # after a day, or by hand
+            return redirect("dsintegration_usager:request")
+        ask_for_link(request, access.dossier.number, access.address_digest)
         return redirect("dsintegration_usager:sent")
 
 
-def _origin(request: HttpRequest) -> str:
-    return conf.public_url() or f"{request.scheme}://{request.get_host()}"
+def ask_for_link(request: HttpRequest, number: int, asker: str) -> None:
+    network = limits.network_of(conf.client_address()(request))
+    if limits.ATTEMPTS.take(network):
+        answer_later(number, asker, network, links_at(request))
+    else:
+        logger.warning("usager: no link for dossier %d, this network asks too often", number)
 
 
 class SentView(UsagerPage, View):
+    """The same for everybody, but for what he has typed himself."""
+
     def get(self, request: HttpRequest) -> HttpResponse:
-        return render(request, "dsintegration/usager/sent.html")
+        platform = Platform.objects.filter(pk=Platform.SINGLETON).first()
+        context = {
+            "typed": memory.typed(request),
+            "platform": conf.platform_name(),
+            "failed_at": platform and platform.last_error_at,
+            "can_send": bool(links_at(request)),
+        }
+        return render(request, "dsintegration/usager/sent.html", context)
 
 
 class LeftView(UsagerPage, View):
@@ -61,14 +89,20 @@ class LeftView(UsagerPage, View):
         return render(request, "dsintegration/usager/left.html")
 
 
+class AccessibilityView(UsagerPage, View):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return render(request, "dsintegration/usager/accessibility.html")
+
+
 class LinkView(UsagerPage, View):
     """Where the link of the mail leads: a page with one button. Looking at it uses nothing up."""
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        token = mended(token)
         try:
             access = read_link(token)
         except LinkRefused as err:
-            return _refused(request, err)
+            return _refused(request, err, token)
         context = {"token": token, "number": access.dossier.number}
         return render(request, "dsintegration/usager/link.html", context)
 
@@ -80,70 +114,34 @@ class OpenView(UsagerPage, View):
         return redirect("dsintegration_usager:request")
 
     def post(self, request: HttpRequest) -> HttpResponse:
+        token = mended(request.POST.get("token", ""))
         try:
-            access = use_link(request.POST.get("token", ""))
+            access = use_link(token)
         except LinkRefused as err:
-            return _refused(request, err)
-        response = redirect("dsintegration_usager:dossier", access.dossier.number)
-        sessions.open_session(access, response)
+            return _refused(request, err, token)
+        number = access.dossier.number
+        response = redirect("dsintegration_usager:dossier", number)
+        session = sessions.open_session(access, response)
+        if stale := [dossier.number for dossier in sessions.stale_of([session])]:
+            background.call_later(call_for_all, number, stale)
         return response
 
 
-def _refused(request: HttpRequest, err: LinkRefused) -> HttpResponse:
-    number = err.dossier.number if err.dossier else None
+def _refused(request: HttpRequest, err: LinkRefused, token: str) -> HttpResponse:
     # Somebody who pressed the button twice, or came back to the mail.
-    is_open = number is not None and sessions.find_session(request, number) is not None
+    here = sessions.find_sessions(request) if err.number else []
+    is_open = any(session.access.dossier.number == err.number for session in here)
+    typed = memory.typed(request)
+    initial = typed if err.number is None else typed | {"number": err.number}
     context = {
         "refusal": err.refusal.value,
-        "open_number": number if is_open else None,
-        "form": LinkRequestForm(),
+        "open_number": err.number if is_open else None,
+        "number": err.number,
+        "token": token if find_access(token) else "",
+        "form": LinkRequestForm(initial=initial),
     }
     status = 404 if err.refusal is Refusal.ALTERED else 410
     return render(request, "dsintegration/usager/link_refused.html", context, status=status)
-
-
-class OfOneDossier(UsagerPage, View):
-    """Pages of a dossier that this browser may see now; any other number has one answer."""
-
-    access: UsagerAccess
-
-    def dispatch(self, request: HttpRequest, *args: Any, number: int, **kwargs: Any) -> Any:
-        access = sessions.find_session(request, number) if number <= MAX_NUMBER else None
-        if access is None:
-            form = LinkRequestForm(initial={"number": number} if number <= MAX_NUMBER else {})
-            context = {"form": form}
-            return render(request, "dsintegration/usager/closed.html", context, status=403)
-        self.access = access
-        sessions.go_on(access)
-        return super().dispatch(request, *args, number=number, **kwargs)
-
-
-class DossierView(OfOneDossier):
-    def get(self, request: HttpRequest, number: int) -> HttpResponse:
-        journal.write(journal.USAGER.entry(Action.VIEW, Outcome.SHOWN, number))
-        context = {
-            "page": present(self.access.dossier),
-            "can_refresh": limits.REFRESHES.has_room(number),
-        }
-        return render(request, "dsintegration/usager/dossier.html", context)
-
-
-class RefreshView(OfOneDossier):
-    """« Actualiser »: the one page that waits for the platform, 10 seconds at most."""
-
-    def post(self, request: HttpRequest, number: int) -> HttpResponse:
-        if limits.REFRESHES.take(number):
-            with suppress(DSError, ImproperlyConfigured):  # the page says how old its data is
-                fetch_dossier(number, client=get_client(web=True), by=journal.USAGER)
-        return redirect(f"{reverse('dsintegration_usager:dossier', args=[number])}#verification")
-
-
-class LeaveView(UsagerPage, View):
-    def post(self, request: HttpRequest, number: int) -> HttpResponse:
-        response = redirect("dsintegration_usager:left")
-        access = sessions.find_session(request, number) if number <= MAX_NUMBER else None
-        sessions.close_session(access, number, response)
-        return response
 
 
 class ColorsView(View):

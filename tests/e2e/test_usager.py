@@ -2,11 +2,18 @@
 
 import re
 import time
+from datetime import timedelta
 
 import pytest
 from django.core import mail
 from django.core.cache import cache
+from django.utils import timezone
 from playwright.sync_api import Page, expect
+
+from dsintegration.models import Dossier, UsagerAccess
+from dsintegration.sandbox import Reply
+from dsintegration.usager.links import make_link
+from tests.factories import DemarcheFactory, DossierFactory, MessageFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -18,6 +25,7 @@ DESKTOP = {"width": 1000, "height": 900}
 @pytest.fixture(autouse=True)
 def organisation(sandbox, settings):
     cache.clear()
+    settings.DS_PUBLIC_URL = ""  # the live server stands on this very machine
     settings.DS_SITE_URL = "https://demarche.numerique.gouv.fr"
     settings.DS_ORGANISATION_NAME = "Ville d'Exemple"
     settings.DS_ORGANISATION_LEGAL_URL = "/mentions-legales/"
@@ -78,16 +86,23 @@ def test_the_whole_way(page, audit, picture):
     assert audit(page) == []
     picture(page, "suivi-bureau", full_page=True)
 
+    page.get_by_role("link", name="Lire ce message").click()
+    expect(page.get_by_role("heading", name="Le message à lire")).to_be_in_viewport()
     page.get_by_text("Les 4 autres messages").click()
     expect(page.get_by_text("Il manque le budget prévisionnel signé")).to_be_visible()
     assert audit(page) == []
 
     page.get_by_role("button", name="Actualiser").click()
-    expect(page.get_by_text("Vous pourrez actualiser de nouveau")).to_be_visible()
+    # Where the eye and the focus land.
+    result = page.get_by_text("C'est vérifié : voici ce que Démarche numérique vient de répondre.")
+    expect(result).to_be_in_viewport()
+    page.keyboard.press("Tab")
+    focused = "document.activeElement.textContent"
+    assert "Ouvrir mon dossier" in page.evaluate(focused)
     assert audit(page) == []
 
     page.get_by_role("button", name="Quitter").click()
-    page.get_by_role("heading", name="Votre dossier est refermé").wait_for()
+    page.get_by_role("heading", name="Vos dossiers sont refermés").wait_for()
     assert audit(page) == []
 
 
@@ -132,6 +147,108 @@ def test_every_dossier(page, audit, sandbox, scheme):
             expect(page.get_by_role("link", name="Corriger mon dossier")).to_be_visible()
 
 
+TITLE = "Dotation d'équipement des territoires ruraux 2026 – Arrondissement de Dreux et Châteaudun"
+
+
+@pytest.fixture
+def stored():
+    """A dossier as they are met, open in no browser yet."""
+    now = timezone.now()
+    demarche = DemarcheFactory(
+        title=TITLE, service_nom="Bureau des dotations", service_organisme="Préfecture d'Exemple"
+    )
+
+    def store(number: int, **fields) -> Dossier:
+        moments = {"fetched_at": now, "checked_at": now, "date_depot": now - timedelta(days=40)}
+        return DossierFactory(**{"number": number, "demarche": demarche} | moments | fields)
+
+    return store
+
+
+def enter(page: Page, dossier: Dossier) -> None:
+    page.goto(f"/suivi/lien/{make_link(dossier)[1]}/")
+    page.get_by_role("button", name="Voir mon dossier").click()
+    page.get_by_role("heading", name=f"Dossier n° {dossier.number}").wait_for()
+
+
+def test_the_first_screen_of_a_phone_says_what_is_to_be_done(page, audit, stored):
+    page.set_viewport_size({"width": 390, "height": 660})
+    now = timezone.now()
+    ago = now - timedelta(days=3)
+    said = {
+        28711001: ("Le service vous a écrit le", {}),
+        28711002: (
+            "Une correction vous est demandée",
+            {"date_derniere_correction_en_attente": ago},
+        ),
+        28711003: ("Votre dossier n'est plus sur Démarche numérique", {"absent_since": ago}),
+        28711004: ("Votre dossier a été effacé", {"absent_since": ago, "erased_at": ago}),
+        28711005: ("Ces informations sont anciennes", {"checked_at": ago}),
+        28711006: ("Vous n'avez rien à faire pour l'instant", {}),
+        28711007: ("Votre demande est refusée.", {"state": "refuse", "date_traitement": ago}),
+        28711008: ("En pause", {"state": "en_pause"}),
+    }
+    for number, (words, fields) in said.items():
+        dossier = stored(number, **fields)
+        if number in {28711001, 28711002}:
+            MessageFactory(dossier=dossier, body="Il manque votre RIB.", created_at=ago)
+        enter(page, dossier)
+        expect(page.get_by_text(words).first).to_be_in_viewport(ratio=1)
+        assert fits(page), number
+        assert audit(page) == [], number
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_dossiers(page, audit, picture, stored, scheme):
+    page.set_viewport_size(PHONE)
+    page.emulate_media(color_scheme=scheme)
+    first = stored(28711001, state="en_instruction")
+    stored(28711002)
+    stored(28711003, state="accepte", date_traitement=timezone.now())
+    enter(page, first)
+    page.get_by_role("link", name="Tous mes dossiers suivis ici").click()
+    page.get_by_role("heading", name="Vos dossiers").wait_for()
+    assert page.get_by_role("listitem").filter(has_text="Dossier n°").count() == 3
+    assert fits(page)
+    assert audit(page) == []
+    if scheme == "light":
+        picture(page, "suivi-liste", full_page=True)
+    page.get_by_role("link", name="Dossier n° 28711003").click()
+    page.get_by_role("heading", name="Dossier n° 28711003").wait_for()
+    page.go_back()
+    page.get_by_role("button", name="Quitter").click()
+    page.get_by_role("heading", name="Vos dossiers sont refermés").wait_for()
+    assert audit(page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_statement_of_accessibility(page, audit, scheme):
+    page.set_viewport_size(PHONE)
+    page.emulate_media(color_scheme=scheme)
+    page.goto("/suivi/")
+    page.get_by_role("link", name="Accessibilité : non conforme").click()
+    page.get_by_role("heading", name="Déclaration d'accessibilité").wait_for()
+    assert fits(page)
+    assert audit(page) == []
+
+
+def test_nothing_that_was_typed_is_lost(page):
+    page.goto("/suivi/")
+    ask(page, "n° 28 711 001", "mairie@example.org")
+    expect(page.get_by_text("n° 28 711 001")).to_be_visible()
+    page.get_by_role("link", name="Corriger le numéro ou l'adresse").click()
+    expect(page.get_by_label("Numéro du dossier")).to_have_value("n° 28 711 001")
+    expect(page.get_by_label("Votre adresse électronique")).to_have_value("mairie@example.org")
+
+
+def test_a_refresh_that_fails_says_so_where_one_looks(page, sandbox):
+    page.set_viewport_size(PHONE)
+    open_dossier(page, "12345")
+    sandbox.replies[12345] = Reply(503, {})
+    page.get_by_role("button", name="Actualiser").click()
+    expect(page.get_by_text("rien n'a pu être vérifié")).to_be_in_viewport()
+
+
 def test_with_a_keyboard(page):
     page.goto("/suivi/")
     page.keyboard.press("Tab")
@@ -164,6 +281,9 @@ def test_in_print(page):
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     after = "each => getComputedStyle(each, '::after').content"
     assert "/dossiers/12345" in page.locator(".actions a").first.evaluate(after)
+    # So do the links of messages whose words are no address.
+    link = page.locator(".automatic a[href^=http]").first
+    assert "sandbox.example.org" in link.evaluate(after)
     # What is folded on the screen is printed.
     box = page.get_by_text("Il manque le budget prévisionnel signé").bounding_box()
     assert box
@@ -186,7 +306,7 @@ def test_without_scripts(browser, live_server, sandbox):
     page.get_by_role("button", name="Actualiser").click()
     expect(page.get_by_text("Vous pourrez actualiser de nouveau")).to_be_visible()
     page.get_by_role("button", name="Quitter").click()
-    page.get_by_role("heading", name="Votre dossier est refermé").wait_for()
+    page.get_by_role("heading", name="Vos dossiers sont refermés").wait_for()
     context.close()
 
 
@@ -212,10 +332,12 @@ def test_closed_doors(browser, live_server, audit):
     page.on("console", lambda message: complaints.append(message.text))
     open_dossier(page, "12345")
     used = link_in_the_mail()
+    UsagerAccess.objects.update(openings=UsagerAccess.MOST_OPENINGS)
     pages = [(used, 410, "Votre dossier est déjà ouvert")]
     pages += [
         ("/suivi/12346/", 403, "Pour voir ce dossier, demandez un lien"),
         (f"{used[:-9]}/", 404, "Ce lien ne peut pas servir"),
+        ("/nowhere/", 404, "Page introuvable"),
     ]
     for address, status, heading in pages:
         response = page.goto(address)

@@ -6,9 +6,11 @@ import pytest
 from django.core import mail
 from django.core.cache import cache
 from django.db import connection
+from django.utils import timezone
 
 from dsintegration import background
 from dsintegration.models import Dossier
+from tests.factories import DossierFactory
 
 
 @pytest.fixture
@@ -33,7 +35,8 @@ def test_too_much_is_given_up(pool, logs):
     pool.run_later(gate.wait, 10)
     for rank in range(4):
         pool.run_later(done.append, rank)
-    assert "one piece was given up" in logs.text
+    assert "work on dossier 2 was given up: too much is waiting" in logs.text
+    assert "work on dossier 3 was given up" in logs.text
     gate.set()
     pool.close()
     assert done == [0, 1]
@@ -49,7 +52,7 @@ def test_room_comes_back(pool):
             pass
 
 
-def test_what_cannot_be_done_now_is_tried_again_a_few_times():
+def test_what_cannot_be_done_now_is_tried_again_a_few_times(logs):
     pool = background.Pool(threads=1, waiting=1, pauses=(0, 0))
     tries, given_up = [], threading.Event()
 
@@ -65,6 +68,7 @@ def test_what_cannot_be_done_now_is_tried_again_a_few_times():
     with pool._room:
         pool.close()
     assert len(tries) == 3
+    assert "was given up: it was tried several times" in logs.text
 
 
 def test_a_second_try_may_succeed(pool):
@@ -95,6 +99,7 @@ def test_the_end_of_the_process_waits_for_no_second_try(logs):
     # Whoever holds the room now knows that the second try was given up.
     with pool._room:
         assert "Traceback" not in logs.text
+        assert "was given up: the process ends" in logs.text
 
 
 def test_a_bug_is_logged_without_its_words(pool, logs):
@@ -132,8 +137,33 @@ def test_connections_are_closed(pool):
 def test_a_request_goes_through_the_threads(client, sandbox, monkeypatch):
     cache.clear()
     pool = background.Pool()
+    calls = background.Pool()
     monkeypatch.setattr(background, "pool", pool)
+    monkeypatch.setattr(background, "calls", calls)
     form = {"number": "12345", "email": "bureau@lescordesvocales.example.org"}
     assert client.post("/suivi/", form).status_code == 302
     pool.close()
+    calls.close()
     assert [message.to for message in mail.outbox] == [[form["email"]]]
+
+
+def test_a_platform_that_hangs_delays_no_mail_that_needs_no_call(client, db, monkeypatch):
+    """What needs a call waits with its kind alone, however many wait there."""
+    left = []
+
+    class Lane:
+        def __init__(self, name):
+            self.name = name
+
+        def run_later(self, work, *args):
+            left.append((self.name, work, args))
+
+    monkeypatch.setattr(background, "pool", Lane("mails"))
+    monkeypatch.setattr(background, "calls", Lane("calls"))
+    DossierFactory(number=5, usager_email="usager@example.org", fetched_at=timezone.now())
+    for number in (404, 5):
+        client.post("/suivi/", {"number": number, "email": "usager@example.org"})
+    for _, work, args in [*left]:
+        work(*args)
+    assert [name for name, *_ in left] == ["mails", "mails", "calls"]
+    assert [message.to for message in mail.outbox] == [["usager@example.org"]]

@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from dsintegration.models import Dossier, UsagerAccess
+from dsintegration.models import Dossier, JournalEntry, UsagerAccess, UsagerSession
 from dsintegration.usager.links import LinkRefused, make_link, use_link
 from tests.factories import DossierFactory
 from tests.pages import check_html
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.django_db
 NUMBER = 28711001
 PAGE = f"/suivi/{NUMBER}/"
 USAGER = "usager@example.org"
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +62,11 @@ def press(client, token):
     return client.post("/suivi/lien/", {"token": token})
 
 
+def use_up(token):
+    for _ in range(UsagerAccess.MOST_OPENINGS):
+        press(Client(), token)
+
+
 def transfer(dossier):
     Dossier.objects.filter(pk=dossier.pk).update(usager_email="new@example.org")
 
@@ -94,13 +100,22 @@ class TestLink:
         assert scanner.get(PAGE).status_code == 403
         assert press(client, token).status_code == 302
 
+    def test_a_scanner_that_presses_locks_nobody_out(self, client, token):
+        for _ in range(UsagerAccess.MOST_OPENINGS - 1):
+            assert press(Client(), token).status_code == 302
+        assert press(client, token).status_code == 302
+        assert client.get(PAGE).status_code == 200
+        opened = JournalEntry.objects.filter(action="link", outcome="opened", dossier_number=NUMBER)
+        assert opened.count() == UsagerAccess.MOST_OPENINGS
+
     @pytest.mark.parametrize("way", [look, press])
     def test_used(self, client, token, way):
-        press(Client(), token)
+        use_up(token)
         response = way(client, token)
         page = response.content.decode()
         assert response.status_code == 410
-        assert "Il a déjà servi" in page
+        assert "Il a déjà servi cinq fois" in page
+        assert "<title>Ce lien ne peut pas servir" in page
         assert 'action="/suivi/"' in page
         check_html(page)
         assert client.get(PAGE).status_code == 403
@@ -108,11 +123,13 @@ class TestLink:
     @pytest.mark.parametrize("way", [look, press])
     def test_used_by_this_very_browser(self, client, token, way):
         press(client, token)
+        use_up(token)
         secret = client.cookies[f"suivi_{NUMBER}"].value
         response = way(client, token)
         page = response.content.decode()
         assert response.status_code == 410
         assert f'href="{PAGE}"' in page
+        assert "<title>Votre dossier est déjà ouvert" in page
         check_html(page)
         assert client.cookies[f"suivi_{NUMBER}"].value == secret
 
@@ -133,10 +150,11 @@ class TestLink:
         [
             lambda token: token[:-1],
             lambda token: token + "A",
+            lambda token: token[: len(token) // 2],
+            lambda token: token.replace("-", "0-", 1),
             lambda token: "A" + token[1:] if token[0] != "A" else "B" + token[1:],
             lambda token: token.swapcase(),
             lambda token: token.rpartition(".")[0],
-            lambda token: token.replace(".", ":"),
             lambda token: f"{token.split('.')[0]}.zzzzzz.{token.split('.')[2]}",
             lambda token: "é",
             lambda token: "a" * 5000,
@@ -177,25 +195,59 @@ class TestLink:
     def test_the_database_keeps_neither_secrets_nor_addresses(self, client, dossier, token):
         press(client, token)
         secret = client.cookies[f"suivi_{NUMBER}"].value
-        row = str(UsagerAccess.objects.values().get())
+        row = f"{UsagerAccess.objects.values().get()} {UsagerSession.objects.values().get()}"
         for kept_out in (token, *token.split("."), secret, USAGER):
             assert kept_out not in row
 
     def test_what_has_expired_goes_with_the_next_link(self, client, dossier, token, after):
-        used = make_link(dossier)[1]
-        press(client, used)
-        after(29 * MINUTE)
-        client.get(PAGE)
-        after(31 * MINUTE)
+        press(client, token)
+        after(23 * HOUR)
         make_link(dossier)
-        # The session goes on; the link that nobody used is gone.
-        assert UsagerAccess.objects.count() == 2
-        after(70 * MINUTE)
+        assert UsagerAccess.objects.count() == 2  # another link may be had instead
+        after(25 * HOUR)
         make_link(dossier)
-        assert UsagerAccess.objects.count() == 1
+        assert (UsagerAccess.objects.count(), UsagerSession.objects.count()) == (2, 0)
+
+    @pytest.mark.parametrize(
+        "pasted",
+        ["{}>", "{}/>", "{} ", " {}/", "{}.", "{}%0A", "«{}»", "{}%3E%3E", "{cut} {rest}/", "{}"],
+    )
+    def test_what_a_mail_program_did_to_it_is_mended(self, client, token, pasted):
+        address = pasted.format(token, cut=token[:20], rest=token[20:])
+        response = client.get(f"/suivi/lien/{address}", follow=True)
+        assert response.status_code == 200
+        assert f'name="token" value="{token}"' in response.content.decode()
+
+    @pytest.mark.parametrize("kind", ["expired", "used"])
+    def test_another_one_without_typing_anything(self, client, dossier, token, after, later, kind):
+        Dossier.objects.update(fetched_at=timezone.now() + 31 * MINUTE)
+        use_up(token) if kind == "used" else after(31 * MINUTE)
+        page = press(client, token).content.decode()
+        assert 'action="/suivi/lien/renouveler/"' in page
+        assert f'value="{NUMBER}"' in page
+        assert USAGER not in page
+        response = client.post("/suivi/lien/renouveler/", {"token": token})
+        assert (response.status_code, response.url) == (302, "/suivi/envoye/")
+        later.run()
+        assert [message.to for message in mail.outbox] == [[USAGER]]
+
+    @pytest.mark.parametrize("event", [transfer, delete_account])
+    def test_no_other_one_after_a_change_of_hands(self, client, dossier, token, later, event):
+        Dossier.objects.update(fetched_at=timezone.now())
+        event(dossier)
+        client.post("/suivi/lien/renouveler/", {"token": token})
+        later.run()
+        assert mail.outbox == []
+
+    @pytest.mark.parametrize("invented", ["", "a", "a" * 5000])
+    def test_no_other_one_for_an_invented_link(self, client, invented, later):
+        response = client.post("/suivi/lien/renouveler/", {"token": invented})
+        assert (response.status_code, response.url) == (302, "/suivi/")
+        assert later.left == []
 
     @pytest.mark.django_db(transaction=True)
-    def test_of_two_that_press_at_once_one_succeeds(self, token):
+    def test_of_two_that_press_the_last_time_one_succeeds(self, token):
+        UsagerAccess.objects.update(openings=UsagerAccess.MOST_OPENINGS - 1)
         gate, outcomes = threading.Barrier(2), []
 
         def run():
@@ -230,10 +282,12 @@ class TestSession:
         assert cookie["httponly"]
         assert cookie["secure"]
 
-    def test_it_opens_no_other_dossier(self, client):
+    def test_it_opens_no_dossier_of_another(self, client):
         secret = client.cookies[f"suivi_{NUMBER}"].value
         for number in (NUMBER - 1, NUMBER + 1):
-            DossierFactory(number=number, usager_email=USAGER)
+            DossierFactory(
+                number=number, usager_email="other@example.org", fetched_at=timezone.now()
+            )
             client.cookies[f"suivi_{number}"] = secret
             assert client.get(f"/suivi/{number}/").status_code == 403
             assert client.post(f"/suivi/{number}/actualiser/").status_code == 403
@@ -254,6 +308,13 @@ class TestSession:
         after((87 + 31) * MINUTE)
         assert client.get(PAGE).status_code == 403
 
+    def test_a_day_at_most(self, client, after):
+        for quarter in range(1, 96):
+            after(quarter * 15 * MINUTE)
+            assert client.get(PAGE).status_code == 200
+        after(24 * HOUR + MINUTE)
+        assert client.get(PAGE).status_code == 403
+
     def test_quitting(self, client):
         secret = client.cookies[f"suivi_{NUMBER}"].value
         assert client.get(f"{PAGE}quitter/").status_code == 405
@@ -265,11 +326,17 @@ class TestSession:
         client.cookies[f"suivi_{NUMBER}"] = secret
         assert client.get(PAGE).status_code == 403
 
-    def test_a_link_stays_used_after_quitting(self, client, token):
+    def test_quitting_closes_all_that_this_browser_has_open(self, client):
+        press(client, make_link(DossierFactory(number=5, usager_email="other@example.org"))[1])
+        client.post("/suivi/quitter/")
+        assert UsagerSession.objects.count() == 0
+        assert client.get("/suivi/5/").status_code == client.get(PAGE).status_code == 403
+
+    def test_quitting_leaves_other_browsers_alone(self, client, token):
+        other = Client()
+        press(other, token)
         client.post(f"{PAGE}quitter/")
-        response = press(client, token)
-        assert response.status_code == 410
-        assert "Il a déjà servi" in response.content.decode()
+        assert other.get(PAGE).status_code == 200
 
     @pytest.mark.parametrize("event", [transfer, delete_account])
     def test_it_closes_with_a_change_of_hands(self, client, dossier, event):
@@ -303,9 +370,9 @@ class TestClosed:
 
     @pytest.mark.parametrize("secret", ["", "a", "é", "a" * 4000])
     def test_invented_secrets(self, client, dossier, secret):
-        UsagerAccess.objects.create(
-            dossier=dossier, link_digest="x", address_digest="y", sent_at=timezone.now()
-        )
+        access, _ = make_link(dossier)
+        now = timezone.now()
+        UsagerSession.objects.create(access=access, opened_at=now, last_seen_at=now)
         client.cookies[f"suivi_{NUMBER}"] = secret
         assert client.get(PAGE).status_code == 403
 
@@ -357,10 +424,49 @@ class TestForgery:
         assert response.status_code == 403
         assert "Cette page doit être rechargée" in response.content.decode()
         check_html(response.content.decode())
-        assert not UsagerAccess.objects.filter(used_at__isnull=False).exists()
+        assert not UsagerAccess.objects.exclude(openings=0).exists()
+
+    @pytest.mark.parametrize("headers", [{}, {"sec-fetch-site": "same-origin"}])
+    def test_a_browser_that_says_nothing_of_where_it_comes_from(self, strict, token, headers):
+        assert settings.CSRF_COOKIE_NAME.startswith("__Host-")
+        assert self.post(strict, token, secure=True, **headers).status_code == 302
 
     @pytest.mark.parametrize(
-        "path", ["/suivi/", "/suivi/lien/", f"{PAGE}actualiser/", f"{PAGE}quitter/"]
+        ("headers", "csrf"),
+        [
+            ({"sec-fetch-site": "cross-site"}, True),
+            ({"sec-fetch-site": "none"}, True),
+            ({"referer": "https://attacker.example.org/"}, True),
+            ({"referer": "not an address"}, True),
+            ({}, False),
+        ],
+    )
+    def test_another_site_that_says_nothing(self, strict, token, headers, csrf):
+        assert self.post(strict, token, csrf=csrf, secure=True, **headers).status_code == 403
+
+    def test_a_cookie_that_a_neighbour_could_write_vouches_for_nothing(
+        self, strict, token, settings
+    ):
+        settings.CSRF_COOKIE_NAME = "csrftoken"
+        assert self.post(strict, token, secure=True).status_code == 403
+
+    def test_what_was_typed_is_not_lost(self, strict):
+        form = {"number": "n° 12 345", "email": "Anne <anne@example.org>"}
+        page = strict.post("/suivi/", form).content.decode()
+        assert 'value="n° 12 345"' in page
+        assert 'value="Anne &lt;anne@example.org&gt;"' in page
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/suivi/",
+            "/suivi/lien/",
+            "/suivi/lien/renouveler/",
+            "/suivi/dossiers/",
+            "/suivi/quitter/",
+            f"{PAGE}actualiser/",
+            f"{PAGE}quitter/",
+        ],
     )
     def test_no_form_goes_without_its_token(self, strict, token, path):
         strict.get(f"/suivi/lien/{token}/")
@@ -377,6 +483,8 @@ class TestForgery:
         "/suivi/lien/",
         "/suivi/lien/{token}/",
         "/suivi/lien/altered/",
+        "/suivi/dossiers/",
+        "/suivi/accessibilite/",
         "/suivi/404/",
         PAGE,
     ],

@@ -64,11 +64,17 @@ def read(client, number=NUMBER) -> str:
     return page
 
 
+def result_of(page: str) -> str:
+    """What stands where « Actualiser » leads the eye and the focus."""
+    return page.split('id="verification" tabindex="-1">')[1].split("</div>")[0]
+
+
 def make(**fields) -> Dossier:
     return DossierFactory(
         **{
             "number": NUMBER,
             "usager_email": USAGER,
+            "checked_at": timezone.now(),
             "date_depot": on(2),
             "date_passage_en_construction": on(2),
             "demarche": DemarcheFactory(title="Aide au <logement>"),
@@ -125,8 +131,12 @@ class TestEtats:
                 ["Commencé le 1er\xa0mars 2026, puis interrompu."],
                 [],
             ),
-            ({"state": "en_<pause>"}, ["en_&lt;pause&gt;", "ouvrez-le sur"], ["<pause>"]),
-            ({"date_depot": None, "date_passage_en_construction": None}, ["Fait"], ["None"]),
+            ({"state": "en_<pause>"}, ["En &lt;pause&gt;", "ouvrez-le sur"], ["<pause>", "en_"]),
+            (
+                {"date_depot": None, "date_passage_en_construction": None},
+                ["Fait"],
+                ["None", "le </p>"],
+            ),
         ],
     )
     def test_what_is_said(self, show, fields, said, unsaid):
@@ -298,12 +308,15 @@ class TestHiddenDecision:
     @pytest.mark.parametrize("decided", DECIDED)
     def test_the_page_is_the_one_of_before(self, client, show, hiding, decided, freeze_csrf):
         common = {"demarche": hiding, "date_passage_en_instruction": on(3)}
-        before = make(state="en_instruction", **common)
+        # Finished dossiers are checked more rarely.
+        checked = {"checked_at": timezone.now() - timedelta(minutes=50)}
+        before = make(state="en_instruction", **common, **checked)
         self.conversation(before, decided=False)
         expected = show(before)
         before.delete()
 
-        dossier = make(**common, **decided, **self.DECISION)
+        checked = {"checked_at": timezone.now() - timedelta(hours=25)}
+        dossier = make(**common, **decided, **self.DECISION, **checked)
         self.conversation(dossier, decided=True)
         page = show(dossier)
 
@@ -311,6 +324,14 @@ class TestHiddenDecision:
         assert "En instruction" in page
         assert "avant" in page
         assert "sur Démarche numérique, et là seulement" in page
+        for claim in (
+            "examine votre demande",
+            "rien à faire",
+            "En cours",
+            "depuis le",
+            "aria-current",
+        ):
+            assert claim not in page
 
     @pytest.mark.parametrize("decided", DECIDED[:3])
     def test_elsewhere_it_is_shown(self, show, decided):
@@ -392,14 +413,21 @@ class TestFreshness:
         page = read(client)
         assert "En instruction" in page
         assert "30\xa0septembre" not in page
+        assert (
+            "C'est vérifié&nbsp;: voici ce que Démarche numérique vient de répondre."
+            in result_of(page)
+        )
         assert "Vous pourrez actualiser de nouveau dans une minute" in page
         assert "Actualiser</button>" not in page
         assert len(sandbox.received) == 1
+        # Said once: looked at again, the page is a page.
+        assert "vient de répondre" not in read(client)
 
     def test_at_most_once_a_minute(self, client, dossier, platform, sandbox):
         for _ in range(3):
             assert client.post(f"{PAGE}actualiser/").status_code == 302
         assert len(sandbox.received) == 1
+        assert "Vous venez déjà d'actualiser." in result_of(read(client))
         cache.clear()
         client.post(f"{PAGE}actualiser/")
         assert len(sandbox.received) == 2
@@ -416,6 +444,7 @@ class TestFreshness:
         client.post(f"{PAGE}actualiser/")
         page = read(client)
         assert "Démarche numérique ne nous répond pas" in page
+        assert "n'a pas répondu&nbsp;: rien n'a pu être vérifié" in result_of(page)
         assert "Voici ce que nous savions le" in page
         assert "30\xa0septembre 2026 à 12\xa0h\xa005" in page
         assert "En construction" in page
@@ -429,25 +458,28 @@ class TestFreshness:
     def test_without_a_token(self, client, dossier, settings):
         settings.DS_API_TOKEN = ""
         assert client.post(f"{PAGE}actualiser/").status_code == 302
-        assert "30\xa0septembre 2026" in read(client)
+        page = read(client)
+        assert "30\xa0septembre 2026" in page
+        assert "rien n'a pu être vérifié" in result_of(page)
 
     def test_no_more_than_10_seconds(self, client, dossier, platform, monkeypatch):
         asked_with = []
         real = fetch_dossier
 
-        def spy(number, *, client, by):
+        def spy(number, *, client, **options):
             asked_with.append(client)
-            return real(number, client=client, by=by)
+            return real(number, client=client, **options)
 
-        monkeypatch.setattr("dsintegration.usager.views.fetch_dossier", spy)
+        monkeypatch.setattr("dsintegration.usager.calls.fetch_dossier", spy)
         client.post(f"{PAGE}actualiser/")
         assert asked_with[0]._budget == 10
 
     def test_gone_from_the_platform(self, client, dossier, sandbox):
         client.post(f"{PAGE}actualiser/")
         page = read(client)
-        assert "Démarche numérique ne donne plus ce dossier" in page
+        assert "Votre dossier n'est plus sur Démarche numérique" in page
         assert "parfois provisoire" in page
+        assert "C'est vérifié&nbsp;: votre dossier n'est plus sur" in result_of(page)
 
     def test_a_change_of_hands_closes_the_page(self, client, dossier, platform):
         platform(usager={"id": "VXNlci02", "email": "new@example.org"})
@@ -462,7 +494,7 @@ def test_statements_do_not_grow(client, opened, count, django_assert_num_queries
     dossier = make()
     MessageFactory.create_batch(count, dossier=dossier)
     opened(dossier)
-    with django_assert_num_queries(4 + 1):  # the journal
+    with django_assert_num_queries(5 + 1):  # the journal
         client.get(PAGE)
 
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from html import unescape
 
 import html5lib
 import pytest
@@ -13,9 +14,12 @@ from django.core import mail
 from django.core.cache import cache
 from django.utils import timezone
 
-from dsintegration.models import Dossier, UsagerAccess
+from dsintegration.models import Demarche, Dossier, JournalEntry, UsagerAccess
+from dsintegration.platform import rate_limit
 from dsintegration.sandbox import Reply
+from dsintegration.services import fetch_dossier
 from dsintegration.usager import limits
+from dsintegration.usager.calls import CannotAsk, call
 from dsintegration.usager.mails import MailNotSent, send_link
 from tests.factories import DossierFactory, dossier_answer
 from tests.pages import check_html
@@ -109,6 +113,17 @@ def mail_server(settings, reply: bytes) -> Iterator[list[str]]:
         server.shutdown()
 
 
+def bare(response) -> list[tuple]:
+    """The cookies of an answer without their values."""
+    return [(name, sorted(morsel.items())) for name, morsel in response.cookies.items()]
+
+
+def without_typed(response) -> str:
+    page = response.content.decode()
+    assert page.count("<dd>") == 2
+    return re.sub(r"<dd>.*?</dd>", "", page)
+
+
 class TestTheSameForAll:
     CASES = {
         "theirs, known": {},
@@ -141,21 +156,73 @@ class TestTheSameForAll:
 
         assert response.status_code == 302
         assert response.headers == reference.headers
-        assert response.cookies == reference.cookies
+        # The cookie repeats what was typed, and nothing else.
+        assert bare(response) == bare(reference)
+        retyped = ask(case.get("number", NUMBER), case.get("email", USAGER), run=False)
+        later.left.pop() if "attempts" not in case else None
+        assert response.cookies == retyped.cookies
         assert response.content == reference.content
         assert len(later.left) == (0 if "attempts" in case else 1)
         # The request itself has reached nobody.
         assert sandbox.received == []
         assert mail.outbox == []
-        follow, other = client.get(response.url), client.get(reference.url)
-        assert (follow.status_code, follow.headers) == (200, other.headers)
-        assert follow.content == other.content
+        follow = client.get(response.url)
+        client.cookies["suivi_demande"] = reference.cookies["suivi_demande"].value
+        other = client.get(reference.url)
+        assert follow.status_code == other.status_code == 200
+        for page in (follow, other):
+            del page.headers["Content-Length"]  # it follows what was typed
+        assert follow.headers == other.headers
+        assert without_typed(follow) == without_typed(other)
         assert not follow.cookies
 
     def test_the_work_is_what_reaches_them(self, ask, platform, later, sandbox):
         ask(run=False)
         later.run()
         assert (len(sandbox.received), len(mail.outbox)) == (1, 1)
+
+    def test_the_page_after_repeats_what_was_typed(self, client, ask):
+        ask("n° 28 711 001", " Usager@Example.org", run=False)
+        page = client.get("/suivi/envoye/").content.decode()
+        check_html(page)
+        assert "<dd>n° 28 711 001</dd>" in page
+        assert "<dd>Usager@Example.org</dd>" in page
+        # The way back loses nothing, and no address says it.
+        form = client.get("/suivi/").content.decode()
+        assert 'value="n° 28 711 001"' in form
+        assert 'value="Usager@Example.org"' in form
+        cookie = client.cookies["suivi_demande"]
+        assert (cookie["path"], cookie["max-age"], cookie["samesite"]) == ("/suivi/", 1800, "Lax")
+        assert cookie["httponly"]
+        assert cookie["secure"]
+
+    def test_a_cookie_that_we_did_not_write_fills_in_nothing(self, client):
+        client.cookies["suivi_demande"] = "WyIxMjM0NSIsImFAYi5mciJd:x"
+        assert "12345" not in client.get("/suivi/envoye/").content.decode()
+
+    def test_quitting_forgets_it(self, client, ask):
+        ask(run=False)
+        client.post("/suivi/quitter/")
+        assert USAGER not in client.get("/suivi/").content.decode()
+
+    @pytest.mark.parametrize("email", [USAGER, "other@example.org"])
+    def test_the_page_after_says_that_the_platform_is_down(self, client, ask, platform, email):
+        platform(DOWN)
+        ask(email="first@example.org")
+        ask(email=email, run=False)
+        page = client.get("/suivi/envoye/").content.decode()
+        check_html(page)
+        assert "Nous n'arrivons pas à joindre" in page
+        assert "un lien vient de lui être envoyé" not in page
+
+    def test_the_page_after_says_that_no_link_can_leave(self, client, ask, settings):
+        settings.DS_PUBLIC_URL = ""
+        ask()
+        page = client.get("/suivi/envoye/").content.decode()
+        check_html(page)
+        assert "Aucun lien ne peut être envoyé" in page
+        assert "un lien vient de lui être envoyé" not in page
+        assert mail.outbox == []
 
     def test_the_page_after_says_if(self, client):
         page = client.get("/suivi/envoye/").content.decode()
@@ -207,8 +274,10 @@ class TestWhoGetsAMail:
         ask()
         assert Dossier.objects.get().number == NUMBER
 
-    @pytest.mark.parametrize(("ago", "calls"), [(4 * MINUTES, 0), (6 * MINUTES, 1)])
-    def test_our_copy_serves_for_5_minutes(self, ask, platform, stored, sandbox, ago, calls):
+    @pytest.mark.parametrize(
+        ("ago", "calls"), [(timedelta(seconds=50), 0), (timedelta(seconds=70), 1)]
+    )
+    def test_our_copy_serves_for_a_minute(self, ask, platform, stored, sandbox, ago, calls):
         stored(ago)
         ask()
         assert len(sandbox.received) == calls
@@ -237,6 +306,30 @@ class TestWhoGetsAMail:
         ask()
         assert len(mail.outbox) == mails
 
+    def test_a_former_owner_gains_nothing_by_asking_twice_at_once(
+        self, ask, platform, stored, later
+    ):
+        """While somebody's call is under way, what we knew before is nobody's key."""
+        stored(10 * MINUTES)
+        assert limits.CALLS_OF_DOSSIER.take(NUMBER)  # the other one's
+        ask()
+        assert mail.outbox == []
+        assert len(later.again) == 1
+        platform(usager={"id": "VXNlci02", "email": "new@example.org"})
+        fetch_dossier(NUMBER)
+        later.left, later.again = later.again, []
+        later.run()
+        assert mail.outbox == []
+
+    def test_what_somebody_else_s_call_brought_serves(self, ask, platform, stored, later):
+        stored(10 * MINUTES)
+        limits.CALLS_OF_DOSSIER.take(NUMBER)
+        ask()
+        fetch_dossier(NUMBER)
+        later.left, later.again = later.again, []
+        later.run()
+        assert len(mail.outbox) == 1
+
     @pytest.mark.parametrize(("ago", "mails"), [(23 * HOURS, 1), (25 * HOURS, 0)])
     def test_without_a_token(self, ask, sandbox, stored, settings, ago, mails):
         settings.DS_API_TOKEN = ""
@@ -259,15 +352,21 @@ class TestMail:
         ask()
         (message,) = mail.outbox
         html, kind = message.alternatives[0]
-        assert message.subject == f"Suivre votre dossier n° {NUMBER}"
+        assert message.subject == f"Suivre votre dossier n°\xa0{NUMBER}"
         assert message.from_email == "Ville <ne-pas-repondre@example.org>"
         assert message.extra_headers["Auto-Submitted"] == "auto-generated"
-        link = re.search(r"http://testserver/suivi/lien/\S+/", message.body)[0]
+        link = re.search(r"https://dossiers.example.org/suivi/lien/\S+/", message.body)[0]
         assert html.count(link) == 3
         assert kind == "text/html"
-        for text in (message.body, html.replace("&#x27;", "'").replace("&amp;", "&")):
+        assert f"n°\xa0{NUMBER}" in message.body
+        assert f"n°&nbsp;{NUMBER}" in html
+        for text in (message.body.replace("\xa0", " "), unescape(html).replace("\xa0", " ")):
             assert "30 minutes" in text
-            assert "une seule fois" in text
+            assert "5 fois au plus" in text
+            assert "(heure de Paris)" in text
+            assert "Demande d'aide" in text
+            assert "Guichet unique, Ville d'Exemple" in text
+            assert f"/dossiers/{NUMBER}/messagerie" in text
             assert "Vous n'avez rien demandé ?" in text
             assert "Ville d'Exemple & Cie" in text
             assert USAGER not in text
@@ -276,10 +375,22 @@ class TestMail:
         ask()
         html5lib.HTMLParser(strict=True).parse(mail.outbox[0].alternatives[0][0])
 
-    def test_the_link_leads_to_our_public_address(self, ask, platform, settings):
-        settings.DS_PUBLIC_URL = "https://dossiers.example.org/"
-        ask(HTTP_HOST="testserver")
-        assert "https://dossiers.example.org/suivi/lien/" in mail.outbox[0].body
+    def test_a_demarche_without_a_service(self, ask, platform):
+        platform(
+            demarche={"id": "Procedure-7", "number": 7, "title": "Demande d'aide", "service": None}
+        )
+        ask()
+        assert "messagerie, sur demarche.example.org\xa0:" in mail.outbox[0].body
+
+    def test_a_service_that_changes_makes_no_new_version(self, platform):
+        before = fetch_dossier(NUMBER).dossier
+        service = {"nom": "Service des aides", "organisme": "Ville d'Exemple"}
+        platform(demarche={"id": "Procedure-7", "number": 7, "title": "…", "service": service})
+        Demarche.objects.update(title="…")
+        assert not fetch_dossier(NUMBER).changed
+        row = Demarche.objects.get()
+        assert (row.service_nom, row.service_organisme) == tuple(service.values())
+        assert Dossier.objects.get().version == before.version
 
     def test_a_refusal_of_the_server(self, ask, platform, refusing_server, logs):
         for _ in range(limits.MAILS_OF_DOSSIER.count + 1):
@@ -325,7 +436,7 @@ class TestMail:
         hostile = "usager@example.org\nBcc: all@example.org"
         dossier = DossierFactory(number=NUMBER, usager_email=hostile)
         with pytest.raises(MailNotSent) as raised:
-            send_link(dossier, "http://testserver")
+            send_link(dossier, "https://dossiers.example.org/suivi/lien/")
         assert not raised.value.is_temporary
         assert mail.outbox == []
         assert f"no mail for dossier {NUMBER}: BadHeaderError" in logs.text
@@ -358,15 +469,17 @@ class TestForm:
             ("abc", USAGER, "« abc » n&#x27;est pas un numéro"),
             ("0", USAGER, "il va de 1 à"),
             ("9" * 400, USAGER, "au plus 300 caractères"),
+            ("9" * 60, USAGER, "il va de 1 à"),
             ("1234567 7654321", USAGER, "plusieurs numéros"),
             ("<b>", USAGER, "« &lt;b&gt; »"),
             (NUMBER, "", "Écrivez votre adresse électronique"),
-            (NUMBER, "usager", "Cette adresse n&#x27;est pas complète"),
-            (NUMBER, "usager@example.org\nBcc: all@example.org", "n&#x27;est pas complète"),
-            (NUMBER, "usager@example.org\r\n\r\nBonjour", "n&#x27;est pas complète"),
-            (NUMBER, "usager@example.org%0aBcc:all@example.org", "n&#x27;est pas complète"),
-            (NUMBER, "a@example.org,b@example.org", "n&#x27;est pas complète"),
-            (NUMBER, "Usager <usager@example.org>", "n&#x27;est pas complète"),
+            (NUMBER, "usager", "Il manque le signe @"),
+            (NUMBER, "usager@example", "Cette adresse n&#x27;est pas complète"),
+            (NUMBER, "usager@example.org\nBcc: all@example.org", "plusieurs adresses"),
+            (NUMBER, "usager@example.org\r\n\r\nBonjour", "plusieurs adresses"),
+            (NUMBER, "usager@example.org%0aBcc:all@example.org", "plusieurs adresses"),
+            (NUMBER, "a@example.org,b@example.org", "plusieurs adresses"),
+            (NUMBER, "<b>@example.org", "« &gt; » n&#x27;est pas à sa place"),
         ],
     )
     def test_what_cannot_be_used(self, ask, later, sandbox, number, email, said):
@@ -410,7 +523,8 @@ class TestLimits:
         [
             ("192.0.2.1", "192.0.2.2", False),
             ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
-            ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+            ("2001:db8:1:2::1", "2001:db8:1:3::1", True),
+            ("2001:db8:1:2::1", "2001:db8:1:102::1", False),
             ("::ffff:192.0.2.1", "192.0.2.1", True),
             ("unix:", "unix:", True),
         ],
@@ -450,13 +564,69 @@ class TestLimits:
             ask()
         assert len(mail.outbox) == limits.MAILS_OF_DOSSIER.count
 
-    def test_mails_of_an_address(self, ask, sandbox):
+    def test_mails_of_an_address_in_a_day(self, ask, sandbox):
         numbers = range(NUMBER, NUMBER + limits.MAILS_OF_ADDRESS.count + 2)
         for number in numbers:
             DossierFactory(number=number, fetched_at=timezone.now())
             ask(number, "usager@EXAMPLE.org")
         assert len(mail.outbox) == limits.MAILS_OF_ADDRESS.count
         assert limits.MAILS_OF_DOSSIER.has_room(numbers[-1])
+        assert limits.MAILS_OF_ADDRESS.seconds == 24 * 3600
+
+    def test_nobody_is_silenced_by_the_mails_that_others_ask_for(self, ask, platform, stored):
+        stored()
+        for _ in range(limits.MAILS_OF_DOSSIER.count + 2):
+            ask(REMOTE_ADDR="192.0.2.66")
+        assert len(mail.outbox) == limits.MAILS_OF_DOSSIER.count
+        ask(REMOTE_ADDR="192.0.2.1")
+        assert len(mail.outbox) == limits.MAILS_OF_DOSSIER.count + 1
+        # Once: many networks are dear, and one alone gets no further.
+        ask(REMOTE_ADDR="192.0.2.1")
+        assert len(mail.outbox) == limits.MAILS_OF_DOSSIER.count + 1
+
+    def test_a_request_that_is_dropped_leaves_a_trace(self, ask, later, logs, monkeypatch):
+        monkeypatch.setattr(limits, "ATTEMPTS", limits.Limit("attempts", 1, 60))
+        for _ in range(2):
+            ask(run=False)
+        assert f"no link for dossier {NUMBER}, this network asks too often" in logs.text
+
+    def test_a_platform_that_is_down_is_not_asked_again_at_once(
+        self, ask, platform, stored, sandbox
+    ):
+        platform(DOWN)
+        stored(HOURS)
+        ask()
+        calls = len(sandbox.received)
+        assert calls
+        ask(REMOTE_ADDR="192.0.2.9")
+        ask(UNKNOWN, REMOTE_ADDR="192.0.2.9")
+        assert len(sandbox.received) == calls
+        assert len(mail.outbox) == 2
+        last = JournalEntry.objects.order_by("pk").last()
+        assert (last.outcome, last.dossier_number) == ("unreachable", UNKNOWN)
+
+    @pytest.mark.parametrize("known", [True, False])
+    def test_a_full_minute_delays_and_loses_nothing(
+        self, ask, platform, stored, sandbox, settings, later, known
+    ):
+        settings.DS_RATE_LIMIT = 1
+        rate_limit.count_request()
+        if known:
+            stored(HOURS)
+        ask()
+        assert sandbox.received == []
+        assert mail.outbox == []
+        settings.DS_RATE_LIMIT = 300
+        later.left, later.again = later.again, []
+        later.run()
+        assert [message.to for message in mail.outbox] == [[USAGER]]
+
+    def test_the_same_with_refreshes_of_the_page(self, ask, platform, sandbox, settings):
+        settings.DS_RATE_LIMIT = 1
+        rate_limit.count_request()
+        with pytest.raises(CannotAsk):
+            call(NUMBER)
+        assert sandbox.received == []
 
     def test_attempts_of_others_silence_nobody(self, ask, stored):
         stored()
@@ -467,21 +637,33 @@ class TestLimits:
         ask()
         assert len(mail.outbox) == 1
 
-    def test_unknown_numbers_of_a_network(self, ask, sandbox):
-        for number in range(1, limits.UNKNOWN_NUMBERS_OF_NETWORK.count + 3):
-            ask(number)
-        assert len(sandbox.received) == limits.UNKNOWN_NUMBERS_OF_NETWORK.count
-        ask(NUMBER, REMOTE_ADDR="192.0.2.9")
-        assert len(sandbox.received) == limits.UNKNOWN_NUMBERS_OF_NETWORK.count + 1
+    def test_a_town_hall_may_bring_30_an_hour(self, settings):
+        del settings.DS_USAGER_FIRST_TIMERS
+        limit = limits.unknown_numbers_of_network()
+        assert (limit.count, limit.seconds) == (30, 3600)
 
-    def test_unknown_numbers_of_all(self, ask, sandbox, stored):
-        for number in range(1, limits.UNKNOWN_NUMBERS.count + 3):
+    def test_unknown_numbers_of_a_network(self, ask, sandbox, settings, logs):
+        settings.DS_USAGER_FIRST_TIMERS = 5
+        for number in range(1, 8):
+            ask(number)
+        assert len(sandbox.received) == 5
+        # It is told, and not as if the address had been wrong.
+        assert (
+            JournalEntry.objects.filter(outcome="limited", dossier_number__in=[6, 7]).count() == 2
+        )
+        assert "usager: no link for dossier 7, too many requests" in logs.text
+        ask(NUMBER, REMOTE_ADDR="192.0.2.9")
+        assert len(sandbox.received) == 6
+
+    def test_unknown_numbers_of_all(self, ask, sandbox, stored, monkeypatch):
+        monkeypatch.setattr(limits, "UNKNOWN_NUMBERS", limits.Limit("unknown_numbers", 6, 60))
+        for number in range(1, 9):
             ask(number, REMOTE_ADDR=f"192.0.{number}.1")
-        assert len(sandbox.received) == limits.UNKNOWN_NUMBERS.count
+        assert len(sandbox.received) == 6
         # Known dossiers have nothing to do with that budget.
         stored(10 * MINUTES)
         ask()
-        assert len(sandbox.received) == limits.UNKNOWN_NUMBERS.count + 1
+        assert len(sandbox.received) == 7
 
     def test_a_known_dossier_is_asked_for_once_a_minute(self, ask, platform, stored, sandbox):
         stored(HOURS)

@@ -1,7 +1,11 @@
 """Whose pages they are: settings, their checks, and what they change."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.template.loader import render_to_string
+from django.utils import timezone
 
 from config import env
 from dsintegration import conf
@@ -9,6 +13,7 @@ from dsintegration.checks import check_settings
 from dsintegration.sandbox import TOKEN
 from dsintegration.usager.checks import check_usager_page
 from dsintegration.usager.colors import contrast
+from dsintegration.usager.words import hour
 from tests.pages import check_html
 
 ORGANISATION = "DS_ORGANISATION_"
@@ -20,6 +25,9 @@ def good(settings):
     for name in conf.purge_delays():
         setattr(settings, name, "90d")
     settings.DS_ORGANISATION_NAME = "Ville d'Exemple"
+    settings.DS_ORGANISATION_ACCESSIBILITY_URL = "/accessibilite/"
+    settings.DS_ORGANISATION_LEGAL_URL = "/mentions-legales/"
+    settings.DS_ORGANISATION_PRIVACY_URL = "/donnees-personnelles/"
     settings.DEFAULT_FROM_EMAIL = "Ville <ne-pas-repondre@example.org>"
     return settings
 
@@ -49,6 +57,7 @@ def test_nothing_to_say(good):
         ("DS_PUBLIC_URL", "https://dossiers.example.org/suivi", "E012"),
         ("DS_PUBLIC_URL", "https://me:hidden@dossiers.example.org", "E012"),
         ("DS_CLIENT_ADDRESS", "config.nothing.address", "E013"),
+        ("DS_USAGER_FIRST_TIMERS", 0, "E016"),
     ],
 )
 def test_what_can_never_work(good, name, value, expected):
@@ -68,18 +77,26 @@ def test_what_can_never_work(good, name, value, expected):
         ("DS_ORGANISATION_COLOR_DARK", "#ffd700", []),
         ("DS_ORGANISATION_NAME", "", ["W022"]),
         ("DEFAULT_FROM_EMAIL", "webmaster@localhost", ["W023"]),
-        ("ALLOWED_HOSTS", ["*"], ["W024"]),
-        ("ALLOWED_HOSTS", ["dossiers.example.org"], []),
+        ("DS_PUBLIC_URL", "", ["W024"]),
+        ("DS_ORGANISATION_ACCESSIBILITY_URL", "", ["W025"]),
+        ("DS_ORGANISATION_LEGAL_URL", "", ["W026"]),
+        ("DS_ORGANISATION_PRIVACY_URL", "", ["W027"]),
     ],
 )
 def test_what_production_needs(good, name, value, expected):
     setattr(good, name, value)
     assert ids(check_usager_page()) == expected
-    assert all(name in message.msg and message.hint for message in check_usager_page())
+    for message in check_usager_page():
+        assert name in f"{message.msg} {message.hint}"
 
 
-def test_any_host_is_harmless_with_an_address_of_our_own(good):
-    good.ALLOWED_HOSTS, good.DS_PUBLIC_URL = ["*"], "https://dossiers.example.org"
+def test_a_statement_of_the_project_s_own_is_no_model(good, tmp_path):
+    good.DS_ORGANISATION_ACCESSIBILITY_URL = ""
+    own = tmp_path / "dsintegration" / "usager" / "accessibility.html"
+    own.parent.mkdir(parents=True)
+    own.write_text("{% extends 'dsintegration/usager/page.html' %}", encoding="utf-8")
+    [engine] = good.TEMPLATES
+    good.TEMPLATES = [engine | {"DIRS": [tmp_path, *engine["DIRS"]]}]
     assert check_usager_page() == []
 
 
@@ -161,3 +178,49 @@ class TestEmailUrl:
     def test_default(self, monkeypatch):
         monkeypatch.setenv("EMAIL_URL", "")
         assert env.email("EMAIL_URL", default="smtp://localhost:25")["EMAIL_PORT"] == 25
+
+
+class TestStatement:
+    """Of accessibility: a page of ours unless the project says otherwise, reachable everywhere."""
+
+    def test_page(self, client, settings):
+        settings.DS_ORGANISATION_NAME = "Ville d'Exemple"
+        page = client.get("/suivi/accessibilite/").content.decode()
+        check_html(page)
+        for words in ("Ville d&#x27;Exemple", "non conforme", "RGAA", "Défenseur des droits"):
+            assert words in page
+
+    def test_what_the_law_calls_the_others(self, client, settings):
+        settings.DS_ORGANISATION_ACCESSIBILITY = "partiellement"
+        assert "partiellement conformes" in client.get("/suivi/accessibilite/").content.decode()
+
+    @pytest.mark.parametrize("template", ["400", "403", "403_csrf", "404", "413", "500"])
+    def test_error_pages_lead_there(self, template):
+        page = render_to_string(f"{template}.html")
+        check_html(page)
+        assert '<a href="/suivi/accessibilite/">Accessibilité&nbsp;: non conforme</a>' in page
+
+    def test_the_project_s_own(self, client, settings):
+        settings.DS_ORGANISATION_ACCESSIBILITY_URL = "https://www.example.org/a11y"
+        response = client.get("/nowhere/")
+        assert response.status_code == 404
+        assert 'href="https://www.example.org/a11y"' in response.content.decode()
+
+    def test_a_wrong_setting_takes_no_error_page_down(self, client, settings):
+        settings.DS_ORGANISATION_COLOR = "blue"
+        response = client.get("/nowhere/")
+        assert response.status_code == 404
+        assert "Page introuvable" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [
+        ("Europe/Paris", "10\xa0h\xa005 (heure de Paris)"),
+        ("Indian/Reunion", "13\xa0h\xa005 (heure de La Réunion)"),
+        ("America/St_Barthelemy", "5\xa0h\xa005 (heure de St Barthelemy)"),
+    ],
+)
+def test_hours_are_said_with_their_clock(zone, said):
+    with timezone.override(zone):
+        assert hour(datetime(2026, 1, 2, 9, 5, tzinfo=UTC)) == said
