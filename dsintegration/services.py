@@ -1,27 +1,32 @@
 """The one way from the platform into the database: fetch, then store (mirror/storing.py)."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from django.db import DatabaseError
-from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from dsintegration import conf, journal
-from dsintegration.exceptions import DSError
+from dsintegration.exceptions import DSError, DSUnavailable, Reason
 from dsintegration.mirror.absences import store_failures
-from dsintegration.mirror.locking import recognise
+from dsintegration.mirror.locking import PATIENCE, recognise
 from dsintegration.mirror.storing import FetchResult, store
+from dsintegration.moments import Moment
 from dsintegration.payloads import DossierPayload, parse_dossier
 from dsintegration.platform.batches import ask_all
 from dsintegration.platform.client import Client, get_client
 from dsintegration.platform.cost import Meter, log_fetch
+from dsintegration.platform.outage import Outage
+from dsintegration.platform.sockets import seconds_left
 
 __all__ = ["AnswerNotWanted", "FetchResult", "Outcome", "fetch_dossier", "fetch_dossiers"]
 
 logger = logging.getLogger(__name__)
+
+# Seconds for the writers' lock, however late it is: a storing takes some milliseconds.
+LEAST_PATIENCE = 0.5
 
 
 class AnswerNotWanted(Exception):
@@ -55,7 +60,7 @@ def fetch_dossier(
     client = client or get_client()
     instance = conf.instance_at(client.url)
     recognise(instance)
-    before, meter = timezone.now(), Meter(client)
+    started, meter = time.monotonic(), Meter(client)
     outcome, reason = "failed", ""
     try:
         payload = parse_dossier(client.get_dossier(number), number)
@@ -63,11 +68,11 @@ def fetch_dossier(
             outcome = "not_wanted"
             journal.write(by.fetched(number, outcome))
             raise AnswerNotWanted
-        [result] = store([payload], instance, client.sent_at or before, by)
+        [result] = store([payload], instance, _moment(client), by, _patience(client, started))
         outcome = result.outcome.value
     except DSError as err:
         outcome, reason = err.code, err.reason
-        _note([err], client.sent_at or before, instance, by)
+        _note([err], _moment(client), instance, by, _patience(client, started))
         raise
     finally:
         log_fetch("fetch_dossier", outcome, meter.read(), number=number, reason=reason)
@@ -81,39 +86,67 @@ def fetch_dossiers(
     size: int | None = None,
     at_once: int | None = None,
     by: journal.Actor = journal.CODE,
+    outage: Outage | None = None,
 ) -> Iterator[Outcome]:
     """Fetch and store many dossiers, many in one request, several requests at once.
 
     Gives the outcome of each number as it comes, in no order; a failing dossier costs the others
-    nothing. Ends early when the token is refused: numbers without an outcome were not asked. What
+    nothing. Ends early when the token is refused, and when the platform is down: numbers without an
+    outcome were not asked. What
     a request brings is stored in one transaction, by a fixed number of SQL statements.
     `size`: dossiers a request, `at_once`: requests under way; DS_BATCH_SIZE and DS_IN_FLIGHT by
-    default. Raises ImproperlyConfigured.
+    default; `outage`: what other requests of the same run met. Raises ImproperlyConfigured.
     """
     client = client or get_client()
     instance = conf.instance_at(client.url)
     recognise(instance)
     size, at_once = size or conf.batch_size(), at_once or conf.in_flight()
-    for answer in ask_all(client, numbers, size=size, at_once=at_once):
-        results = store(answer.payloads, instance, answer.sent_at, by) if answer.payloads else []
-        _note(answer.failures, answer.sent_at, instance, by)
-        cost = answer.cost
+    started = time.monotonic()
+    for answer in ask_all(client, numbers, size=size, at_once=at_once, outage=outage):
+        moment, patience = Moment(answer.sent_at, client.now()), _patience(client, started)
+        results, unstored = [], list[DSError]()
+        try:
+            if answer.payloads:
+                results = store(answer.payloads, instance, moment, by, patience)
+        except DSUnavailable as busy:
+            unstored = [busy.about(payload.number) for payload in answer.payloads]
+        _note(answer.failures, moment, instance, by, patience)
+        failures, cost = [*answer.failures, *unstored], answer.cost
         for number, outcome, reason in (
             *((result.dossier.number, result.outcome.value, "") for result in results),
-            *((err.dossier_number, err.code, err.reason) for err in answer.failures),
+            *((err.dossier_number, err.code, err.reason) for err in failures),
         ):
             log_fetch("fetch_dossiers", outcome, cost, number=number, reason=reason)
             cost = replace(cost, requests=0)  # the first line has told them all
         yield from (Outcome(result.dossier.number, result=result) for result in results)
-        yield from (Outcome(err.dossier_number or 0, error=err) for err in answer.failures)
+        yield from (Outcome(err.dossier_number or 0, error=err) for err in failures)
 
 
-def _note(failures: Sequence[DSError], sent_at: datetime, instance: str, by: journal.Actor) -> None:
+def _moment(client: Client) -> Moment:
+    """That of the answer which `client` has just got in this thread."""
+    return Moment(client.sent_at or client.now(), client.now())
+
+
+def _patience(client: Client, started: float) -> float:
+    """The seconds that a caller may wait for the writers' lock: what is left of a page's time;
+    in the background, longer.
+    """
+    if client.patient:
+        return PATIENCE
+    left = seconds_left()
+    mine = client.budget - (time.monotonic() - started)
+    return min(PATIENCE, max(LEAST_PATIENCE, mine if left is None else min(mine, left)))
+
+
+def _note(
+    failures: Sequence[DSError], moment: Moment, instance: str, by: journal.Actor, patience: float
+) -> None:
     """Note the failures; a database in trouble must not hide what the platform did."""
+    failures = [err for err in failures if err.reason is not Reason.BUSY]
     if not failures:
         return
     try:
-        store_failures(failures, instance, sent_at, by)
-    except DatabaseError as trouble:
+        store_failures(failures, instance, moment, by, patience)
+    except (DatabaseError, DSUnavailable) as trouble:
         numbers = ", ".join(str(err.dossier_number) for err in failures)
         logger.error("failure of %s not noted: %s", numbers, type(trouble).__name__)  # noqa: TRY400

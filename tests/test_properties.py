@@ -39,9 +39,13 @@ class Sender:
 
     url = URL
     requests_here = 0
+    patient = True
 
     def __init__(self, sent_at: datetime, dossiers: dict[int, dict | None], fails: bool) -> None:
         self.sent_at, self.dossiers, self.fails = sent_at, dossiers, fails
+
+    def now(self) -> datetime:
+        return self.sent_at
 
     def get_dossier(self, number: int) -> dict:
         if self.fails:

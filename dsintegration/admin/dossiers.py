@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import models
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -215,8 +216,11 @@ class DossierAdmin(ExportMixin, MirrorAdmin):
 
     @admin.action(description="Actualiser les dossiers sélectionnés", permissions=["fetch"])
     def refresh_selected(self, request: HttpRequest, queryset: models.QuerySet[Dossier]) -> None:
-        """The stalest first, so that the same action again goes on where this one ended."""
-        stalest = queryset.order_by("checked_at", "pk").values_list("number", flat=True)
+        """The stalest first, so that the same action again goes on where this one ended; one that
+        failed stands where it may be asked again.
+        """
+        turn = Coalesce("next_try_at", "checked_at")
+        stalest = queryset.order_by(turn, "pk").values_list("number", flat=True)
         numbers = list(stalest[: CappedPaginator.CAP + 1])
         batch = self._fetch(request, numbers[: fetch.MAX_NUMBERS])
         if left := len(numbers) - len(batch.results) - len(batch.failures):

@@ -1,9 +1,9 @@
 """How answers become rows.
 
-Answers may arrive in any order, several at once. What a row holds comes from the newest answer:
-`date_derniere_modification` first, then the moment when the request was sent. Whether the platform
-still has the dossier is a truth of its own, as of `checked_at`. The number of SQL statements is
-the same for one dossier and for fifty, whatever the number of messages.
+Answers may arrive in any order, several at once. What a row holds comes from the newest answer
+(moments.py). Whether the platform still has the dossier is a truth of its own, as of `checked_at`.
+The number of SQL statements is the same for one dossier and for fifty, whatever the number of
+messages.
 """
 
 from collections import defaultdict
@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from dsintegration import journal
-from dsintegration.mirror.locking import lock_platform_for
+from dsintegration.mirror.locking import PATIENCE, writing
 from dsintegration.mirror.statements import (
     MESSAGE,
     Change,
@@ -32,6 +32,7 @@ from dsintegration.mirror.statements import (
     write_platform,
 )
 from dsintegration.models import Author, Demarche, Dossier, Message, Outcome
+from dsintegration.moments import Moment
 from dsintegration.payloads import DossierPayload, MessagePayload
 
 # Columns that bear the same name in the answer.
@@ -64,22 +65,26 @@ class FetchResult:
 
 @sensitive_variables()
 def store(
-    payloads: Sequence[DossierPayload], instance: str, sent_at: datetime, by: journal.Actor
+    payloads: Sequence[DossierPayload],
+    instance: str,
+    moment: Moment,
+    by: journal.Actor,
+    patience: float = PATIENCE,
 ) -> list[FetchResult]:
     """Store the dossiers of one request, with their démarches and messages, in one transaction.
 
-    The entries of the journal go with them: all are there, or none.
+    The entries of the journal go with them: all are there, or none. Raises as `writing`.
     """
-    with transaction.atomic(durable=True):
-        platform = lock_platform_for(instance)
+    sent_at = moment.sent_at
+    with writing(instance, patience) as platform:
         known = {
             dossier.number: dossier
             for dossier in Dossier.objects.select_related("demarche").filter(
                 number__in=[payload.number for payload in payloads]
             )
         }
-        news = [p for p in payloads if not _is_older(p, known.get(p.number), sent_at)]
-        demarches, renamed = _store_demarches(news, known.values(), sent_at)
+        news = [p for p in payloads if not _is_older(p, known.get(p.number), moment)]
+        demarches, renamed = _store_demarches(news, known.values(), moment)
         stored_messages = _stored_messages(known.values())
 
         results: dict[int, FetchResult] = {}
@@ -96,7 +101,7 @@ def store(
                 payload.messages, dossier, stored_messages[dossier.pk], sent_at
             )
             demarche = demarches[payload.demarche.number]
-            loud, quiet = _assign_all(dossier, payload, demarche, conversation.columns, sent_at)
+            loud, quiet = _assign_all(dossier, payload, demarche, conversation.columns, moment)
             changed = bool(created or loud or conversation.to_write or demarche.number in renamed)
             if changed:
                 platform.version += 1
@@ -115,7 +120,7 @@ def store(
             others.exclude(number__in=results).update(
                 version=platform.version, changed_at=timezone.now()
             )
-        write_platform(platform, instance, sent_at, changed=bool(changes))
+        write_platform(platform, instance, moment, changed=bool(changes))
         write_dossiers(to_write)
         touch(unmoved, sent_at)
         write_messages(messages)
@@ -135,17 +140,19 @@ def store(
     return outcomes
 
 
-def _is_older(payload: DossierPayload, dossier: Dossier | None, sent_at: datetime) -> bool:
-    return dossier is not None and (payload.date_derniere_modification, sent_at) < (
+def _is_older(payload: DossierPayload, dossier: Dossier | None, moment: Moment) -> bool:
+    return dossier is not None and moment.loses_to(
+        payload.date_derniere_modification,
         dossier.date_derniere_modification,
         dossier.fetched_at,
     )
 
 
 def _store_demarches(
-    payloads: Iterable[DossierPayload], dossiers: Iterable[Dossier], sent_at: datetime
+    payloads: Iterable[DossierPayload], dossiers: Iterable[Dossier], moment: Moment
 ) -> tuple[dict[int, Demarche], set[int]]:
     """The démarches of the answers by number, and those whose name is new to their dossiers."""
+    sent_at = moment.sent_at
     given = {payload.demarche.number: payload.demarche for payload in payloads}
     rows = {dossier.demarche.number: dossier.demarche for dossier in dossiers}
     if missing := [number for number in given if number not in rows]:
@@ -156,7 +163,7 @@ def _store_demarches(
         if number not in rows
         or (rows[number].ds_id, rows[number].title) != (demarche.id, demarche.title)
     ]
-    written = write_demarches(others)
+    written = write_demarches(others, moment)
     renamed = written.keys() & rows.keys()
     for other in others:
         if other.number in renamed:
@@ -173,7 +180,7 @@ def _assign_all(
     payload: DossierPayload,
     demarche: Demarche,
     messages: list[list[Any]],
-    sent_at: datetime,
+    moment: Moment,
 ) -> tuple[list[str], bool]:
     """Set every column; those that our JSON shows and that differ, and whether another one does."""
     shown: dict[str, Any] = {name: getattr(payload, name) for name in COPIED} | {
@@ -187,13 +194,13 @@ def _assign_all(
         "date_derniere_correction_en_attente": payload.date_derniere_correction_en_attente,
         "usager_account_deleted": payload.usager.is_deleted,
     }
-    if sent_at >= dossier.checked_at:
+    if moment.follows(dossier.checked_at):
         shown["absent_since"] = others["erased_at"] = None
-        dossier.checked_at = sent_at
+        dossier.checked_at = moment.sent_at
     loud, quiet = _assign(dossier, shown), _assign(dossier, others)
     dossier.demarche = demarche  # equal by its key, perhaps not by its title
-    dossier.fetched_at = sent_at
-    forgotten = forget_failure(dossier, sent_at)
+    dossier.fetched_at = moment.sent_at
+    forgotten = forget_failure(dossier, moment)
     return loud, bool(quiet) or forgotten
 
 

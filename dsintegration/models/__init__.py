@@ -26,6 +26,7 @@ from dsintegration.models.mirror import (
     DossierQuerySet,
     Message,
     Platform,
+    RefreshTurn,
 )
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Outcome",
     "Platform",
     "PurgedDossier",
+    "RefreshTurn",
     "UsagerAccess",
     "UsagerAccessQuerySet",
     "end_of",

@@ -4,8 +4,8 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -19,8 +19,20 @@ from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from dsintegration import __version__, conf
 from dsintegration.exceptions import DSError, DSInvalidResponse, DSUnavailable, Reason
-from dsintegration.platform.documents import GET_CHANGES, GET_DOSSIER, Document, get_dossiers
-from dsintegration.platform.failures import answer_failure, failures_by_alias, network_failure
+from dsintegration.platform.clock import Clock
+from dsintegration.platform.documents import (
+    GET_DEMARCHE,
+    GET_DOSSIER,
+    GET_PULSE,
+    Document,
+    get_dossiers,
+)
+from dsintegration.platform.failures import (
+    answer_failure,
+    failures_by_alias,
+    http_moment,
+    network_failure,
+)
 from dsintegration.platform.rate_limit import count_request, wait_for_turn
 from dsintegration.platform.sockets import deadline, seconds_left
 from dsintegration.platform.transport import BoundedTransport
@@ -71,8 +83,9 @@ class Client:
             raise ImproperlyConfigured("DS_API_TOKEN manque.")
         self._token = token
         self._timeouts = timeouts
-        self._budget = budget
-        self._patient = patient
+        self.budget = budget
+        self.patient = patient
+        self.clock = Clock()
         self._local = threading.local()
         self._counting = threading.Lock()
         self.requests = 0  # that were sent, retries included
@@ -123,20 +136,29 @@ class Client:
                 return {n: dossier for n, dossier in found.items() if dossier}, failures
         raise trouble
 
-    def get_changes(self, demarche: int, since: datetime, cursors: Mapping[str, str]) -> Any:
-        """A page of what moved and what went in a démarche since a moment, not validated.
+    def get_list(self, document: Document, demarche: int, **variables: Any) -> Any:
+        """A page of a list of a démarche (documents.py), not validated."""
+        asked = document.with_variables(demarche=demarche, **variables)
+        return self._execute(asked).get("demarche")
 
-        `cursors` go on from a former page: `after`, `afterPending`, `afterDeleted`.
-        """
-        variables = {"demarche": demarche, "since": since.isoformat(), **cursors}
-        return self._execute(GET_CHANGES.with_variables(**variables)).get("demarche")
+    def get_demarche(self, number: int) -> Any:
+        """Its id, number and title, not validated."""
+        return self._execute(GET_DEMARCHE.with_variables(number=number)).get("demarche")
+
+    def answers(self) -> bool:
+        """Whether the platform answers at all."""
+        try:
+            self._execute(GET_PULSE)
+        except DSError:
+            return False
+        return True
 
     def ask_once(self, document: Document) -> dict[str, Any]:
         """The `data` of the answer to one try: what a diagnosis sees (diagnosis.py).
 
         Not counted (rate_limit.py): a diagnosis must work when the cache does not.
         """
-        with deadline(self._budget):
+        with deadline(self.budget):
             return self._execute_once(document)
 
     @property
@@ -147,8 +169,15 @@ class Client:
 
     @property
     def sent_at(self) -> datetime | None:
-        """When this thread's last call sent its last try: what an answer is as new as."""
-        return getattr(self._local, "sent_at", None)
+        """When this thread's last call sent its last try, by the platform's clock: what an answer
+        is as new as.
+        """
+        sent_at: datetime | None = getattr(self._local, "sent_at", None)
+        return sent_at and sent_at + self.clock.offset
+
+    def now(self) -> datetime:
+        """The platform's present."""
+        return self.clock.now()
 
     @property
     def requests_here(self) -> int:
@@ -172,17 +201,17 @@ class Client:
             reraise=True,
         )
         self._local.sent_at = None
-        if self._patient:
+        if self.patient:
             wait_for_turn()
         else:
             count_request()
-        with deadline(self._budget):
+        with deadline(self.budget):
             return attempts(self._execute_once, document)
 
     def _execute_once(self, document: Document) -> dict[str, Any]:
         session, transport = self._session(), self.transport
         transport.forget_last_answer()
-        self._local.sent_at = timezone.now()
+        self._local.sent_at, started = timezone.now(), time.monotonic()
         self._local.requests = self.requests_here + 1
         with self._counting:
             self.requests += 1
@@ -194,6 +223,11 @@ class Client:
         except (TransportError, AssertionError, TypeError, AttributeError):
             # gql's own words repeat the answer: neither shown nor chained.
             raise answer_failure(transport) from None
+        finally:
+            if transport.last_response is not None:
+                took = timedelta(seconds=time.monotonic() - started)
+                date = http_moment(transport.last_response.headers.get("Date"))
+                self.clock.learn(self._local.sent_at, took, date)
         response = transport.last_response
         errors = (transport.last_body or {}).get("errors")
         if response is None or response.status_code != 200 or errors not in (None, []):

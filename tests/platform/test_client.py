@@ -614,7 +614,7 @@ class TestDeadline:
 
     def test_a_page_waits_ten_seconds_in_all(self, sandbox):
         client = get_client(web=True)
-        assert client._budget == 10
+        assert client.budget == 10
         assert max(client._timeouts) <= 10
 
 

@@ -1,0 +1,86 @@
+"""How far the lists of a démarche were read, for the next refresh.
+
+Each moment is the platform's. None of it is shown: it makes no version.
+"""
+
+from datetime import datetime
+
+from django.db.models import Q
+
+from dsintegration.mirror.backoff import MOST_TRIES, pause_after
+from dsintegration.mirror.locking import writing
+from dsintegration.models import Demarche
+from dsintegration.payloads import DemarchePayload
+
+
+def follow(payload: DemarchePayload, instance: str, at: datetime) -> Demarche:
+    """Mark a démarche as followed, that may be unknown here; what was read of it stays."""
+    with writing(instance) as platform:
+        demarche, _ = Demarche.objects.get_or_create(
+            number=payload.number,
+            defaults={"ds_id": payload.id, "title": payload.title, "fetched_at": at},
+        )
+        platform.instance = platform.instance or instance
+        platform.save(update_fields=["instance"])
+        set_followed(demarche, followed=True)
+    return demarche
+
+
+def set_followed(demarche: Demarche, *, followed: bool) -> None:
+    """What moves while nobody follows is missed: following again begins from nothing."""
+    if demarche.followed != followed:
+        forget_reading(demarche)
+    demarche.followed = followed
+    demarche.save(update_fields=["followed"])
+
+
+def forget_reading(demarche: Demarche) -> None:
+    """Have the next reading begin from nothing."""
+    demarche.read_until = demarche.covered_from = None
+    demarche.reading_since = demarche.reading_from = None
+    demarche.reading_cursor = ""
+    demarche.save(update_fields=[*READING, "read_until", "covered_from"])
+
+
+READING = ("reading_since", "reading_from", "reading_cursor")
+
+
+def note_page(demarche: Demarche, since: datetime, begun_at: datetime, cursor: str) -> None:
+    """All of the list up to `cursor` is stored: one that is cut short goes on from there."""
+    demarche.reading_since, demarche.reading_from = since, begun_at
+    demarche.reading_cursor = cursor
+    demarche.save(update_fields=READING)
+
+
+def note_end(demarche: Demarche, begun_at: datetime, *, from_nothing: bool) -> None:
+    """All that moved before `begun_at` is stored."""
+    demarche.read_until = begun_at
+    if from_nothing or demarche.covered_from is None:
+        demarche.covered_from = begun_at
+    demarche.reading_since = demarche.reading_from = None
+    demarche.reading_cursor = ""
+    demarche.save(update_fields=[*READING, "read_until", "covered_from"])
+
+
+def note_deleted_read(demarche: Demarche, at: datetime) -> None:
+    demarche.deleted_read_at = at
+    demarche.save(update_fields=["deleted_read_at"])
+
+
+def note_lists(demarche: Demarche, at: datetime, *, failed: bool) -> None:
+    """A démarche whose lists fail steps back; one that answers is asked as ever."""
+    tries = min(demarche.list_tries + 1, MOST_TRIES) if failed else 0
+    if tries == demarche.list_tries == 0:
+        return
+    demarche.list_tries = tries
+    demarche.next_list_at = at + pause_after(tries) if failed else None
+    demarche.save(update_fields=["list_tries", "next_list_at"])
+
+
+def may_be_listed(at: datetime) -> Q:
+    """Those whose lists may be asked; a moment beyond any pause is a wrong clock's."""
+    return (
+        Q(next_list_at=None)
+        | Q(next_list_at__lte=at)
+        | Q(next_list_at__gt=at + 2 * pause_after(MOST_TRIES))
+    )
