@@ -11,17 +11,26 @@ from django.views.decorators.debug import sensitive_variables
 from dsintegration import conf, journal
 from dsintegration.exceptions import DSError, DSUnavailable, Reason
 from dsintegration.mirror.absences import store_failures
+from dsintegration.mirror.following import follow
 from dsintegration.mirror.locking import PATIENCE, recognise
 from dsintegration.mirror.storing import FetchResult, store
+from dsintegration.models import Demarche
 from dsintegration.moments import Moment
-from dsintegration.payloads import DossierPayload, parse_dossier
+from dsintegration.payloads import DossierPayload, parse_demarche, parse_dossier
 from dsintegration.platform.batches import ask_all
 from dsintegration.platform.client import Client, get_client
 from dsintegration.platform.cost import Meter, log_fetch
 from dsintegration.platform.outage import Outage
 from dsintegration.platform.sockets import seconds_left
 
-__all__ = ["AnswerNotWanted", "FetchResult", "Outcome", "fetch_dossier", "fetch_dossiers"]
+__all__ = [
+    "AnswerNotWanted",
+    "FetchResult",
+    "Outcome",
+    "fetch_dossier",
+    "fetch_dossiers",
+    "follow_demarche",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -120,6 +129,18 @@ def fetch_dossiers(
             cost = replace(cost, requests=0)  # the first line has told them all
         yield from (Outcome(result.dossier.number, result=result) for result in results)
         yield from (Outcome(err.dossier_number or 0, error=err) for err in failures)
+
+
+def follow_demarche(number: int, *, client: Client | None = None) -> Demarche:
+    """Have the mirror hold all dossiers of a démarche; the next refresh imports them.
+
+    Raises DSError where the platform does not know it or does not let it be read.
+    """
+    client = client or get_client()
+    instance = conf.instance_at(client.url)
+    recognise(instance)
+    payload = parse_demarche(client.get_demarche(number), number)
+    return follow(payload, instance, client.sent_at or client.now())
 
 
 def _moment(client: Client) -> Moment:

@@ -27,19 +27,30 @@ def follow(payload: DemarchePayload, instance: str, at: datetime) -> Demarche:
 
 
 def set_followed(demarche: Demarche, *, followed: bool) -> None:
-    """What moves while nobody follows is missed: following again begins from nothing."""
+    """Nothing is erased; whoever is followed already goes on where he is."""
     if demarche.followed != followed:
-        forget_reading(demarche)
-    demarche.followed = followed
-    demarche.save(update_fields=["followed"])
+        demarche.followed = followed
+        begin_again(demarche)
 
 
-def forget_reading(demarche: Demarche) -> None:
-    """Have the next reading begin from nothing."""
+def begin_again(demarche: Demarche) -> None:
+    """Save whether it is followed. What moves while nobody follows is missed: the next reading
+    begins from nothing.
+    """
     demarche.read_until = demarche.covered_from = None
     demarche.reading_since = demarche.reading_from = None
     demarche.reading_cursor = ""
-    demarche.save(update_fields=[*READING, "read_until", "covered_from"])
+    demarche.list_tries, demarche.next_list_at = 0, None
+    demarche.save(
+        update_fields=[
+            "followed",
+            "read_until",
+            "covered_from",
+            *READING,
+            "list_tries",
+            "next_list_at",
+        ]
+    )
 
 
 READING = ("reading_since", "reading_from", "reading_cursor")

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from dsintegration import conf, journal
+from dsintegration.mirror.absences import store_failures
 from dsintegration.mirror.locking import recognise
 from dsintegration.mirror.turn import AlreadyRunning, taken
 from dsintegration.models import Action, Demarche, Dossier, Outcome, Platform
@@ -59,6 +60,9 @@ def refresh(
         if limit is None:
             rows = Demarche.objects.all() if followed is None else followed
             yield from read_lists(run, due, rows, WORTH_A_LIST, to_ask)
+            if outage.stopped_by:  # nobody else notes it
+                now = run.moment(client.now())
+                store_failures([outage.stopped_by], instance, now, by)
         if not (outage.is_over or run.must_stop()):
             moment = "fetched_at" if full else "checked_at"
             numbers = in_order(due, moment, limit, run.started, run.must_stop)

@@ -1,6 +1,5 @@
 """Keeping the mirror fresh: what is asked for, what is not, and what it says of itself."""
 
-import io
 import os
 import signal
 import subprocess
@@ -13,7 +12,6 @@ from itertools import cycle
 
 import pytest
 from django.core.cache import cache
-from django.core.management import CommandError, call_command
 from django.db import connections
 from django.utils import timezone
 
@@ -21,79 +19,14 @@ from dsintegration import refresh
 from dsintegration.durations import parse_duration
 from dsintegration.models import Demarche, Dossier, Message, Platform
 from dsintegration.platform import rate_limit
-from dsintegration.platform.documents import GET_DELETED, GET_MOVED, GET_MOVED_WHOLE, GET_PENDING
+from dsintegration.platform.documents import GET_DELETED, GET_MOVED, GET_PENDING
 from dsintegration.sandbox import Reply
-from dsintegration.services import fetch_dossier, fetch_dossiers
+from dsintegration.services import fetch_dossier
 from tests.factories import DossierFactory, dossier_answer, message_answer
 from tests.processes import PROJECT, environment
+from tests.refresh.command import FIRST, LISTS, Run, change, lists_asked, numbers_asked
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-FIRST = 70_000  # beyond the numbers that the sandbox gives a meaning
-
-
-@pytest.fixture(autouse=True)
-def _empty_cache():
-    cache.clear()
-
-
-@pytest.fixture
-def tracked(sandbox, settings):
-    """Puts so many dossiers on the platform and in our database, checked two hours ago."""
-    settings.DS_IN_FLIGHT = 1
-
-    def put(count, first=FIRST, *, demarche=7, hours=2):
-        numbers = list(range(first, first + count))
-        for number in numbers:
-            sandbox.dossiers[number] = dossier_answer(
-                number,
-                demarche={"id": f"Procedure-{demarche}", "number": demarche, "title": "Aide"},
-                messages=[message_answer(f"m{number}")],
-            )
-        list(fetch_dossiers(numbers))
-        then = timezone.now() - timedelta(hours=hours)
-        Dossier.objects.filter(number__in=numbers).update(fetched_at=then, checked_at=then)
-        sandbox.received.clear()
-        return numbers
-
-    return put
-
-
-def change(sandbox, number, **fields):
-    """The platform's dossier moves now."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    sandbox.dossiers[number] |= {"dateDerniereModification": now, "state": "accepte"} | fields
-
-
-class Run:
-    def __init__(self, *words: str) -> None:
-        out, err = io.StringIO(), io.StringIO()
-        self.status = 0
-        try:
-            call_command("refresh_dossiers", *words, stdout=out, stderr=err)
-        except CommandError as error:
-            self.status = error.returncode
-            err.write(str(error))
-        self.out, self.err = out.getvalue(), err.getvalue()
-
-
-LISTS = {GET_MOVED.text, GET_MOVED_WHOLE.text, GET_PENDING.text, GET_DELETED.text}
-
-
-def lists_asked(sandbox, *documents) -> list[dict]:
-    texts = {document.text for document in documents} or LISTS
-    return [
-        request.body["variables"] for request in sandbox.received if request.body["query"] in texts
-    ]
-
-
-def numbers_asked(sandbox) -> set[int]:
-    return {
-        number
-        for request in sandbox.received
-        if request.body["query"] not in LISTS
-        for number in request.body["variables"].values()
-    }
 
 
 class TestLists:
