@@ -10,32 +10,13 @@ import os
 import pytest
 from django.core.cache import cache
 
-from dsintegration.models import (
-    ApiKey,
-    Demarche,
-    Dossier,
-    JournalEntry,
-    Message,
-    Platform,
-    PurgedDossier,
-    RefreshTurn,
-)
 from tests.refresh.world import World, play
 
 SEQUENCES = int(os.environ.get("SEQUENCES") or 8)
 SEED = int(os.environ.get("SEED") or 0)
 
 
-def empty() -> None:
-    """The database as it was migrated."""
-    for model in (Message, Dossier, Demarche, PurgedDossier, RefreshTurn, ApiKey, Platform):
-        model.objects.all().delete()
-    JournalEntry.objects.all()._raw_delete(JournalEntry.objects.db)
-    Platform.objects.create()
-    cache.clear()
-
-
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 @pytest.mark.parametrize("seed", range(SEED, SEED + SEQUENCES))
 def test_any_life(sandbox, settings, monkeypatch, seed):
     settings.DS_IN_FLIGHT = 2
@@ -43,7 +24,7 @@ def test_any_life(sandbox, settings, monkeypatch, seed):
     monkeypatch.setattr("dsintegration.refresh.WORTH_A_LIST", 1)
     monkeypatch.setattr("dsintegration.platform.client.wait_for_turn", lambda: None)
     monkeypatch.setattr("dsintegration.platform.client.count_request", lambda: None)
-    empty()
+    cache.clear()
     sandbox.dossiers, sandbox.replies = {}, {}
     world = World(sandbox)
     monkeypatch.setattr("django.utils.timezone.now", world.our_now)
