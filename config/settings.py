@@ -33,7 +33,8 @@ CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
 # The platform (dsintegration/conf.py says what each one may be, and its default).
 DS_API_URL = env.text("DS_API_URL")
 DS_API_TOKEN = env.secret("DS_API_TOKEN")
-DS_API_TOKEN_EXPIRES = env.day("DS_API_TOKEN_EXPIRES")
+DS_API_TOKENS = env.secrets("DS_API_TOKENS")
+DS_API_TOKEN_EXPIRES = env.days("DS_API_TOKEN_EXPIRES")
 DS_API_CONNECT_TIMEOUT = env.number("DS_API_CONNECT_TIMEOUT", default=5)
 DS_API_READ_TIMEOUT = env.number("DS_API_READ_TIMEOUT", default=35)
 DS_BATCH_SIZE = env.integer("DS_BATCH_SIZE", default=50)
@@ -61,7 +62,7 @@ DS_ORGANISATION_PRIVACY_URL = env.text("DS_ORGANISATION_PRIVACY_URL")
 DS_ORGANISATION_CONTACT_URL = env.text("DS_ORGANISATION_CONTACT_URL")
 DS_BASE_TEMPLATE = env.text("DS_BASE_TEMPLATE")
 DS_CLIENT_ADDRESS = "config.clients.address"
-if DS_SANDBOX and DS_API_TOKEN:
+if DS_SANDBOX and (DS_API_TOKEN or DS_API_TOKENS):
     raise ImproperlyConfigured(
         "DS_SANDBOX=1 (le bac à sable) et DS_API_TOKEN (la vraie plateforme) ne vont pas "
         "ensemble : retirez l'un des deux."

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from django.db import DatabaseError
 from django.views.decorators.debug import sensitive_variables
@@ -11,7 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 from dsintegration import conf, journal
 from dsintegration.exceptions import DSError, DSUnavailable, Reason
 from dsintegration.mirror.absences import store_failures
-from dsintegration.mirror.following import follow
+from dsintegration.mirror.following import follow, note_readers, readers_of
 from dsintegration.mirror.locking import PATIENCE, recognise
 from dsintegration.mirror.storing import FetchResult, store
 from dsintegration.models import Demarche
@@ -72,6 +73,8 @@ def fetch_dossier(
     started, meter = time.monotonic(), Meter(client)
     outcome, reason = "failed", ""
     try:
+        if client.tokens.are_several:
+            client.tokens.expected |= readers_of([number])
         payload = parse_dossier(client.get_dossier(number), number)
         if not wanted(payload):
             outcome = "not_wanted"
@@ -79,6 +82,7 @@ def fetch_dossier(
             raise AnswerNotWanted
         [result] = store([payload], instance, _moment(client), by, _patience(client, started))
         outcome = result.outcome.value
+        _note_readers(client, [result])
     except DSError as err:
         outcome, reason = err.code, err.reason
         _note([err], _moment(client), instance, by, _patience(client, started))
@@ -111,6 +115,8 @@ def fetch_dossiers(
     recognise(instance)
     size, at_once = size or conf.batch_size(), at_once or conf.in_flight()
     started = time.monotonic()
+    if client.tokens.are_several:
+        numbers = _by_token(client, numbers, size)
     for answer in ask_all(client, numbers, size=size, at_once=at_once, outage=outage):
         moment, patience = Moment(answer.sent_at, client.now()), _patience(client, started)
         results, unstored = [], list[DSError]()
@@ -119,6 +125,7 @@ def fetch_dossiers(
                 results = store(answer.payloads, instance, moment, by, patience)
         except DSUnavailable as busy:
             unstored = [busy.about(payload.number) for payload in answer.payloads]
+        _note_readers(client, results)
         _note(answer.failures, moment, instance, by, patience)
         failures, cost = [*answer.failures, *unstored], answer.cost
         for number, outcome, reason in (
@@ -140,7 +147,33 @@ def follow_demarche(number: int, *, client: Client | None = None) -> Demarche:
     instance = conf.instance_at(client.url)
     recognise(instance)
     payload = parse_demarche(client.get_demarche(number), number)
-    return follow(payload, instance, client.sent_at or client.now())
+    demarche = follow(payload, instance, client.sent_at or client.now())
+    if client.tokens.are_several:
+        note_readers([demarche], client.tokens.readers)
+    return demarche
+
+
+def _by_token(client: Client, numbers: Iterable[int], size: int) -> Iterator[int]:
+    """The same numbers, those that one token reads together, as many as go into a request."""
+    waiting: dict[str, list[int]] = {}
+    rest = iter(numbers)
+    while some := list(islice(rest, 10 * size)):
+        readers = readers_of(some)
+        client.tokens.expected |= readers
+        for number in some:
+            waiting.setdefault(readers.get(number, ""), []).append(number)
+        for alike in waiting.values():
+            while len(alike) >= size:
+                yield from alike[:size]
+                del alike[:size]
+    for alike in waiting.values():
+        yield from alike
+
+
+def _note_readers(client: Client, results: Sequence[FetchResult]) -> None:
+    if client.tokens.are_several:
+        demarches = {result.dossier.demarche for result in results}
+        note_readers(demarches, client.tokens.readers)
 
 
 def _moment(client: Client) -> Moment:

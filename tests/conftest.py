@@ -43,7 +43,7 @@ def sandbox(running, settings) -> Sandbox:
     running.replies = {number: Reply(**reply) for number, reply in REPLIES.items()}
     running.received.clear()
     running.pending, running.deleted, running.unlistable = {}, {}, set()
-    running.hidden, running.list_replies = set(), {}
+    running.hidden, running.list_replies, running.rights = set(), {}, {}
     running.introspection = None
     running.now = lambda: timezone.now()
     settings.DS_API_URL = running.url

@@ -171,7 +171,7 @@ class TestStored:
         result = fetch_dossier(NUMBER)
 
         assert (result.created, result.changed) == (False, False)
-        moments = {"fetched_at": "2026-06-01T12:01:00Z", "checked_at": "2026-06-01T13:00:00Z"}
+        moments = {"fetched_at": "2026-06-01T12:01:00Z", "checked_at": "2026-06-01T12:01:00Z"}
         assert dossier_as_json(stored()) == before | moments
         assert stored().fetched_at == now
         assert list(Message.objects.values()) == rows

@@ -27,6 +27,7 @@ from dsintegration.platform.documents import (
     GET_MOVED,
     GET_MOVED_WHOLE,
     GET_PENDING,
+    GET_PULSE,
     GET_RIGHT,
 )
 
@@ -37,6 +38,7 @@ DOCUMENTS = (
     GET_PENDING,
     GET_DELETED,
     GET_DEMARCHE,
+    GET_PULSE,
     GET_RIGHT,
 )
 

@@ -3,13 +3,14 @@
 Each moment is the platform's. None of it is shown: it makes no version.
 """
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from django.db.models import Q
 
 from dsintegration.mirror.backoff import MOST_TRIES, pause_after
 from dsintegration.mirror.locking import writing
-from dsintegration.models import Demarche
+from dsintegration.models import Demarche, Dossier
 from dsintegration.payloads import DemarchePayload
 
 
@@ -95,3 +96,18 @@ def may_be_listed(at: datetime) -> Q:
         | Q(next_list_at__lte=at)
         | Q(next_list_at__gt=at + 2 * pause_after(MOST_TRIES))
     )
+
+
+def readers_of(numbers: Iterable[int]) -> dict[int, str]:
+    """The fingerprint of the token that reads each dossier, where it is known."""
+    rows = Dossier.objects.filter(number__in=list(numbers)).exclude(demarche__token="").order_by()
+    return dict(rows.values_list("number", "demarche__token"))
+
+
+def note_readers(demarches: Iterable[Demarche], readers: Mapping[int, str]) -> None:
+    """Remember which token reads them."""
+    for demarche in demarches:
+        reader = readers.get(demarche.number, "")
+        if reader and demarche.token != reader:
+            demarche.token = reader
+            demarche.save(update_fields=["token"])

@@ -18,7 +18,13 @@ from gql.transport.exceptions import TransportConnectionFailed, TransportError
 from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from dsintegration import __version__, conf
-from dsintegration.exceptions import DSError, DSInvalidResponse, DSUnavailable, Reason
+from dsintegration.exceptions import (
+    DSAccessDenied,
+    DSError,
+    DSInvalidResponse,
+    DSUnavailable,
+    Reason,
+)
 from dsintegration.platform.clock import Clock
 from dsintegration.platform.documents import (
     GET_DEMARCHE,
@@ -35,6 +41,7 @@ from dsintegration.platform.failures import (
 )
 from dsintegration.platform.rate_limit import count_request, wait_for_turn
 from dsintegration.platform.sockets import deadline, seconds_left
+from dsintegration.platform.tokens import Tokens
 from dsintegration.platform.transport import BoundedTransport
 
 # gql writes whole answers, which name people, at DEBUG.
@@ -62,7 +69,8 @@ pause = time.sleep
 
 
 class Client:
-    """The API behind one address and one token. Threads may share it: each has its connection.
+    """The API behind one address and one token, or several (tokens.py): each of them is tried where
+    it is not known which one reads a démarche. Threads may share it: each has its connections.
 
     `timeouts`: seconds for a connection and for each read; `budget`: seconds for a whole call,
     from the name look-up to the last byte of the last retry; `patient`: calls wait until the last
@@ -73,7 +81,7 @@ class Client:
         self,
         url: str,
         token: str,
-        *,
+        *others: str,
         timeouts: tuple[float, float] = (5, 35),
         budget: float = BACKGROUND_BUDGET,
         patient: bool = False,
@@ -81,7 +89,7 @@ class Client:
         self.url = conf.validate_url(url, "DS_API_URL")
         if not token:
             raise ImproperlyConfigured("DS_API_TOKEN manque.")
-        self._token = token
+        self.tokens = Tokens([token, *others])
         self._timeouts = timeouts
         self.budget = budget
         self.patient = patient
@@ -97,7 +105,8 @@ class Client:
         Raises DossierNotFound, DSAccessDenied, DSUnavailable, DSInvalidResponse.
         """
         try:
-            data = self._execute(GET_DOSSIER.with_variables(number=number))
+            preferred = self.tokens.expected.pop(number, "")
+            data = self._with_each(preferred, GET_DOSSIER.with_variables(number=number))
         except DSError as err:
             err.dossier_number = number
             raise
@@ -106,6 +115,7 @@ class Client:
             raise DSInvalidResponse(
                 Reason.UNEXPECTED, dossier_number=number, detail="no dossier in the data"
             )
+        self._note_reader(dossier)
         return dossier
 
     @sensitive_variables()
@@ -117,6 +127,37 @@ class Client:
         One failing dossier nulls the whole answer. Those that its errors name are set aside, and
         the rest is asked again. Raises what concerns the request as a whole.
         """
+        found, failures = dict[int, dict[str, Any]](), dict[int, DSError]()
+        left, sent_at, trouble = list(numbers), None, None
+        expected = [self.tokens.expected.get(number, "") for number in numbers]
+        for name in self.tokens.in_order(expected[0]):
+            self._local.token = name
+            try:
+                more, failed = self._get_dossiers(left)
+            except DSAccessDenied as err:
+                trouble = self._refused(name, err, trouble)
+                continue
+            finally:
+                # As new as the first of its requests.
+                sent_at = sent_at or self._local.sent_at
+                self._local.sent_at = sent_at
+            for dossier in more.values():
+                self._note_reader(dossier)
+            found |= more
+            failures = failures | failed
+            left = [n for n, err in failed.items() if err.reason is Reason.NO_RIGHT]
+            if not left:
+                break
+        if trouble and not (found or failures):
+            raise trouble
+        for number in found:
+            failures.pop(number, None)
+            self.tokens.expected.pop(number, None)
+        return found, failures
+
+    def _get_dossiers(
+        self, numbers: Sequence[int]
+    ) -> tuple[dict[int, dict[str, Any]], dict[int, DSError]]:
         left, failures = list(numbers), dict[int, DSError]()
         for _ in range(MAX_ROUNDS):
             variables = {f"n{rank}": number for rank, number in enumerate(left)}
@@ -139,11 +180,16 @@ class Client:
     def get_list(self, document: Document, demarche: int, **variables: Any) -> Any:
         """A page of a list of a démarche (documents.py), not validated."""
         asked = document.with_variables(demarche=demarche, **variables)
-        return self._execute(asked).get("demarche")
+        data = self._with_each(self.tokens.readers.get(demarche, ""), asked)
+        self.tokens.readers[demarche] = self._token_in_use
+        return data.get("demarche")
 
     def get_demarche(self, number: int) -> Any:
         """Its id, number and title, not validated."""
-        return self._execute(GET_DEMARCHE.with_variables(number=number)).get("demarche")
+        asked = GET_DEMARCHE.with_variables(number=number)
+        data = self._with_each(self.tokens.readers.get(number, ""), asked)
+        self.tokens.readers[number] = self._token_in_use
+        return data.get("demarche")
 
     def answers(self) -> bool:
         """Whether the platform answers at all."""
@@ -186,9 +232,43 @@ class Client:
         return count
 
     def close(self) -> None:
-        """Close the connection of this thread; the next call opens another one."""
-        if session := self._local.__dict__.pop("session", None):
+        """Close the connections of this thread; the next call opens others."""
+        for session in self._local.__dict__.pop("sessions", {}).values():
             session.client.close_sync()
+
+    @property
+    def _token_in_use(self) -> str:
+        """The fingerprint of that of this thread's last call."""
+        name: str = getattr(self._local, "token", "") or self.tokens.first
+        return name
+
+    @sensitive_variables()
+    def _with_each(self, preferred: str, document: Document) -> dict[str, Any]:
+        """The `data` of the first token that has a right to it."""
+        trouble = None
+        for name in self.tokens.in_order(preferred):
+            self._local.token = name
+            try:
+                return self._execute(document)
+            except DSAccessDenied as err:
+                trouble = self._refused(name, err, trouble)
+        assert trouble is not None  # noqa: S101  # for mypy: there is a token
+        raise trouble
+
+    def _refused(
+        self, name: str, err: DSAccessDenied, former: DSAccessDenied | None
+    ) -> DSAccessDenied:
+        """What two refusals come to: one token that is good, without a right, is enough."""
+        if err.stops_batch:
+            self.tokens.note_refusal(name)
+        return former if former and not former.stops_batch else err
+
+    @sensitive_variables()
+    def _note_reader(self, dossier: Any) -> None:
+        demarche = dossier.get("demarche") if isinstance(dossier, dict) else None
+        number = demarche.get("number") if isinstance(demarche, dict) else None
+        if self.tokens.are_several and isinstance(number, int):
+            self.tokens.readers[number] = self._token_in_use
 
     def _execute(self, document: Document) -> dict[str, Any]:
         """The `data` of an answer without errors. Retries: every document of ours only reads."""
@@ -197,14 +277,14 @@ class Client:
             wait=_seconds_to_wait,
             stop=_is_the_last_try,
             sleep=lambda seconds: pause(seconds),
-            before_sleep=lambda _: count_request(),
+            before_sleep=lambda _: count_request(self._counted_as),
             reraise=True,
         )
         self._local.sent_at = None
         if self.patient:
-            wait_for_turn()
+            wait_for_turn(self._counted_as)
         else:
-            count_request()
+            count_request(self._counted_as)
         with deadline(self.budget):
             return attempts(self._execute_once, document)
 
@@ -236,15 +316,22 @@ class Client:
             raise answer_failure(transport)
         return result.data
 
+    @property
+    def _counted_as(self) -> str:
+        """The platform counts the requests of each token."""
+        return self._token_in_use if self.tokens.are_several else ""
+
     def _session(self) -> SyncClientSession:
-        session: SyncClientSession | None = getattr(self._local, "session", None)
-        if session is None:
+        name = self._token_in_use
+        sessions: dict[str, SyncClientSession] = self._local.__dict__.setdefault("sessions", {})
+        if name not in sessions:
+            token = self.tokens[name]
             transport = BoundedTransport(
-                self.url, token=self._token, user_agent=USER_AGENT, timeouts=self._timeouts
+                self.url, token=token, user_agent=USER_AGENT, timeouts=self._timeouts
             )
-            session = gql.Client(transport=transport).connect_sync()  # type: ignore[no-untyped-call]
-            self._local.session = session
-        return session
+            connected = gql.Client(transport=transport).connect_sync()  # type: ignore[no-untyped-call]
+            sessions[name] = connected
+        return sessions[name]
 
 
 def get_client(*, web: bool = False, patient: bool = False) -> Client:
@@ -261,14 +348,14 @@ def get_client(*, web: bool = False, patient: bool = False) -> Client:
     if web:
         connect, read = min(connect, WEB_BUDGET), min(read, WEB_BUDGET)
     budget = WEB_BUDGET if web else BACKGROUND_BUDGET
-    return _kept_client(conf.api_url(), conf.api_token(), (connect, read), budget, patient)
+    return _kept_client(conf.api_url(), conf.api_tokens(), (connect, read), budget, patient)
 
 
 @lru_cache(maxsize=4)
 def _kept_client(
-    url: str, token: str, timeouts: tuple[float, float], budget: float, patient: bool
+    url: str, tokens: tuple[str, ...], timeouts: tuple[float, float], budget: float, patient: bool
 ) -> Client:
-    return Client(url, token, timeouts=timeouts, budget=budget, patient=patient)
+    return Client(url, *tokens, timeouts=timeouts, budget=budget, patient=patient)
 
 
 # Retries

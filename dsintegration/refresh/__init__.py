@@ -52,6 +52,9 @@ def refresh(
     client = client or get_client(patient=True)
     instance = conf.instance_at(client.url)
     recognise(instance)
+    if client.tokens.are_several:
+        known = Demarche.objects.exclude(token="").values_list("number", "token")
+        client.tokens.readers |= dict(known)
     began_at = timezone.now()
     with taken(full=full, must_stop=must_stop) as turn:
         outage = Outage(client)

@@ -225,6 +225,8 @@ def _note_state(run: Run, plan: Plan) -> None:
         sent_at = plan.readings[Kind.DELETED].sent_at
         if sent_at:
             following.note_deleted_read(plan.demarche, sent_at)
+    if run.client.tokens.are_several:
+        following.note_readers([plan.demarche], run.client.tokens.readers)
     following.note_lists(plan.demarche, run.client.now(), failed=bool(errors))
 
 

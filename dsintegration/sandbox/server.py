@@ -103,6 +103,9 @@ class Sandbox:
         self.unlistable: set[int] = set()
         # Dossiers that lists show as null; what comes instead of a list (LISTS) of a démarche.
         self.hidden: set[int] = set()
+        # Other tokens, each with the démarches that it may not read.
+        self.rights: dict[str, set[int]] = {}
+        self._local = threading.local()
         self.list_replies: dict[tuple[int, str], Reply] = {}
         # What comes instead of our schema, whoever asks for it.
         self.introspection: Reply | None = None
@@ -133,11 +136,12 @@ class Sandbox:
         if _asks_for_the_schema_only(request.body):
             query = request.body["query"]
             return self.introspection or Reply(body=self._execute(query, {}, {}))
-        if scheme != "Bearer" or token != TOKEN:
+        if scheme != "Bearer" or token not in {TOKEN, *self.rights}:
             return _refusal(403, "Without a token, only public queries are allowed", "forbidden")
         if not isinstance(request.body, dict):
             return _refusal(400, "unexpected token", "bad_request")
         variables = request.body.get("variables") or {}
+        self._local.hidden = self.rights.get(token)
         if isinstance(demarche := variables.get("demarche"), int):
             asked = (name for name in LISTS if f" {name}(" in request.body.get("query", ""))
             reply = self.list_replies.get((demarche, next(asked, "")))
@@ -185,7 +189,7 @@ class Sandbox:
 
     def _demarche(self, _info: object, number: int) -> dict[str, Any]:
         """The lists of a démarche."""
-        if number in self.unlistable:
+        if number in self.unlistable or number in self._forbidden:
             raise GraphQLError(
                 "An object of type Demarche was hidden due to permissions",
                 extensions={"code": "unauthorized"},
@@ -223,12 +227,20 @@ class Sandbox:
                     error | {"path": [alias, *error["path"][1:]]}
                     for error in prepared[number].body.get("errors", [])
                 ]
-            elif number in FORBIDDEN:
+            elif number in FORBIDDEN or self._is_forbidden(number):
                 message = "An object of type Dossier was hidden due to permissions"
                 failures.append(_error(message, "unauthorized", alias))
             elif number not in self.dossiers:
                 failures.append(_error("Dossier not found", "not_found", alias))
         return failures
+
+    @property
+    def _forbidden(self) -> set[int]:
+        return getattr(self._local, "hidden", None) or set()
+
+    def _is_forbidden(self, number: int) -> bool:
+        dossier = self.dossiers.get(number)
+        return dossier is not None and dossier["demarche"]["number"] in self._forbidden
 
     def _handler(sandbox) -> type[BaseHTTPRequestHandler]:  # noqa: N805  # `self` is the handler's
         class Handler(BaseHTTPRequestHandler):
