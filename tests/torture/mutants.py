@@ -94,8 +94,8 @@ def at_random(chance: random.Random) -> Mutant:
         lines = [
             line for line in text.splitlines() if not re.match(r"\s*(#|\"|from |import )", line)
         ]
-        line, (old, new) = chance.choice(lines), chance.choice(SWAPS)
-        if '"""' in line or text.count(line) != 1 or not re.search(old, line):
+        line, (old, new) = chance.choice(lines or [""]), chance.choice(SWAPS)
+        if not line or '"""' in line or text.count(line) != 1 or not re.search(old, line):
             continue
         after = re.sub(old, new, line, count=1)
         return Mutant(str(path.relative_to(PROJECT / APP)), line, after, tuple(TESTS[room]))
