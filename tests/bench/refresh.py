@@ -163,7 +163,7 @@ def bench_memory() -> None:
                 "from django.core.management import call_command\n"
                 "from dsintegration import services\n"
                 "from dsintegration.platform import client\n"
-                "client.wait_for_turn = lambda: None\n"
+                "client.wait_for_turn = lambda *_: None\n"
                 "call_command('migrate', verbosity=0)\n"
                 f"for _ in services.fetch_dossiers(range({FIRST}, {FIRST + count})): pass\n"
                 "call_command('refresh_dossiers', '--older-than', '0s', '--full')\n"

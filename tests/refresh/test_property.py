@@ -22,8 +22,8 @@ def test_any_life(sandbox, settings, monkeypatch, seed):
     settings.DS_IN_FLIGHT = 2
     settings.DS_PURGE_ABSENT_AFTER, settings.DS_PURGE_EXPIRED_AFTER = "90d", "30d"
     monkeypatch.setattr("dsintegration.refresh.WORTH_A_LIST", 1)
-    monkeypatch.setattr("dsintegration.platform.client.wait_for_turn", lambda: None)
-    monkeypatch.setattr("dsintegration.platform.client.count_request", lambda: None)
+    monkeypatch.setattr("dsintegration.platform.client.wait_for_turn", lambda *_: None)
+    monkeypatch.setattr("dsintegration.platform.client.count_request", lambda *_: None)
     cache.clear()
     sandbox.dossiers, sandbox.replies = {}, {}
     world = World(sandbox)

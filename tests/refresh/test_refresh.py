@@ -375,7 +375,7 @@ class TestAtOnce:
         """While the platform moves: no deadlock, no failure, and the newest answer stays."""
         settings.DS_BATCH_SIZE, settings.DS_IN_FLIGHT = 5, 2
         monkeypatch.setattr(refresh, "WORTH_A_LIST", 10)
-        monkeypatch.setattr("dsintegration.platform.client.wait_for_turn", lambda: None)
+        monkeypatch.setattr("dsintegration.platform.client.wait_for_turn", lambda *_: None)
         numbers = tracked(40)
         failures, done = [], threading.Event()
 

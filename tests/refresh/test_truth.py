@@ -224,7 +224,8 @@ class TestVouchedForThoughGone:
         number, *_ = tracked(150)
         change(sandbox, number)
         sandbox.pending[number] = iso(timezone.now())
-        Run()
+        run = Run()
+        assert "149 sans changement d'après leur démarche, 0 absents" in run.out
         assert numbers_asked(sandbox) == {number}
         assert Dossier.objects.get(number=number).absent_since is None
 
