@@ -81,6 +81,7 @@ def bring_the_crowd() -> None:
     from dsintegration import journal
     from dsintegration.conf import SANDBOX_INSTANCE
     from dsintegration.mirror.storing import store
+    from dsintegration.moments import Moment
     from dsintegration.payloads import parse_dossier
     from dsintegration.sandbox import running_sandbox
     from dsintegration.sandbox.crowd import crowd
@@ -88,8 +89,9 @@ def bring_the_crowd() -> None:
     dossiers = crowd()
     running_sandbox().dossiers.update(dossiers)
     payloads = [parse_dossier(dossier, number) for number, dossier in dossiers.items()]
+    now = timezone.now()
     for start in range(0, len(payloads), 200):
-        store(payloads[start : start + 200], SANDBOX_INSTANCE, timezone.now(), journal.TASK)
+        store(payloads[start : start + 200], SANDBOX_INSTANCE, Moment(now, now), journal.TASK)
 
 
 def run(*arguments: str) -> None:

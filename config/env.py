@@ -64,6 +64,11 @@ def secret(name: str) -> str:
     return content
 
 
+def secrets(name: str) -> list[str]:
+    """Several of them: between commas, or one a line of the file."""
+    return [item.strip() for item in re.split(r"[,\r\n]", secret(name)) if item.strip()]
+
+
 def boolean(name: str, *, default: bool = False) -> bool:
     value = text(name).lower()
     if value and value not in TRUE | FALSE:
@@ -85,9 +90,10 @@ def integer(name: str, default: int) -> int:
     return int(value)
 
 
-def day(name: str) -> date | None:
+def days(name: str) -> list[date]:
+    """Those between the commas."""
     try:
-        return date.fromisoformat(value) if (value := text(name)) else None
+        return [date.fromisoformat(item) for item in items(name)]
     except ValueError as err:
         raise ImproperlyConfigured(f"{name} doit être une date, par exemple 2027-06-30.") from err
 

@@ -46,7 +46,7 @@ def check_project(**_: Any) -> list[CheckMessage]:
 
 
 def _check_token() -> list[CheckMessage]:
-    if not getattr(settings, "DS_API_TOKEN", ""):
+    if not (getattr(settings, "DS_API_TOKEN", "") or getattr(settings, "DS_API_TOKENS", ())):
         return [
             Warning(
                 "DS_API_TOKEN manque : aucun dossier ne peut être récupéré.",

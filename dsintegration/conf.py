@@ -98,34 +98,53 @@ def api_url() -> str:
 
 
 def api_token() -> str:
+    """The first one."""
+    return api_tokens()[0]
+
+
+def api_tokens() -> tuple[str, ...]:
     if sandbox():
         from dsintegration.sandbox import TOKEN
 
-        return TOKEN
-    token: str = getattr(settings, "DS_API_TOKEN", "")
-    if not token:
+        return (TOKEN,)
+    one, several = getattr(settings, "DS_API_TOKEN", ""), getattr(settings, "DS_API_TOKENS", ())
+    if isinstance(several, str):
+        raise ImproperlyConfigured("DS_API_TOKENS doit être une liste de jetons.")
+    if one and several:
+        raise ImproperlyConfigured(
+            "DS_API_TOKEN et DS_API_TOKENS sont remplis tous deux : gardez l'un."
+        )
+    tokens = tuple(dict.fromkeys(several)) if several else (one,) if one else ()
+    if not tokens:
         raise ImproperlyConfigured(
             "DS_API_TOKEN manque : mettez-y un jeton en lecture, créé dans le profil d'un "
             "administrateur de la plateforme."
         )
-    if re.search(r"[^\x21-\x7e]|[,;]", token):
+    name = "DS_API_TOKENS" if several else "DS_API_TOKEN"
+    if any(re.search(r"[^\x21-\x7e]|[,;]", token) or not token for token in tokens):
         raise ImproperlyConfigured(
-            "DS_API_TOKEN contient un blanc ou un caractère interdit : recopiez le jeton d'un "
+            f"{name} contient un blanc ou un caractère interdit : recopiez le jeton d'un "
             "seul tenant."
         )
-    return token
+    return tokens
 
 
 def api_token_is_usual() -> bool:
-    return bool(USUAL_TOKEN.fullmatch(api_token()))
+    return all(USUAL_TOKEN.fullmatch(token) for token in api_tokens())
 
 
 def api_token_expires() -> date | None:
-    """The last day of the token, as the operator noted it."""
+    """The last day of the token, as the operator noted it; of several, the first to come."""
     day = getattr(settings, "DS_API_TOKEN_EXPIRES", None)
-    if day is None or isinstance(day, date):
-        return day
-    raise ImproperlyConfigured("DS_API_TOKEN_EXPIRES doit être une date.")
+    days = day if isinstance(day, list | tuple) else [day] if day else []
+    if not all(isinstance(day, date) for day in days):
+        raise ImproperlyConfigured("DS_API_TOKEN_EXPIRES doit être une date.")
+    tokens = getattr(settings, "DS_API_TOKENS", ())
+    if days and tokens and len(days) != len(tokens):
+        raise ImproperlyConfigured(
+            "DS_API_TOKEN_EXPIRES doit donner autant de dates que DS_API_TOKENS de jetons."
+        )
+    return min(days, default=None)
 
 
 def timeouts() -> tuple[float, float]:
@@ -243,7 +262,7 @@ def refuse_mixed_sandbox() -> None:
     """When the project starts; a test runner changes DEBUG later (dsintegration.testing)."""
     if not sandbox():
         return
-    if getattr(settings, "DS_API_TOKEN", ""):
+    if getattr(settings, "DS_API_TOKEN", "") or getattr(settings, "DS_API_TOKENS", ()):
         raise ImproperlyConfigured(
             "DS_SANDBOX=1 (le bac à sable) et DS_API_TOKEN (la vraie plateforme) ne vont pas "
             "ensemble : retirez l'un des deux."

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     GATEWAY = "gateway"
     SERVER_ERROR = "server_error"
     QUERY_TIMEOUT = "query_timeout"
+    BUSY = "busy"  # not the platform: our own database, which others are writing
     # DSInvalidResponse
     CERTIFICATE = "certificate"
     REDIRECT = "redirect"
@@ -58,6 +59,7 @@ class DSError(Exception):
         self.dossier_number = dossier_number
         self.http_status = http_status
         self.detail = detail
+        self.is_of_one_dossier = False  # known only from what others met (platform/batches.py)
         super().__init__(reason)
 
     def __str__(self) -> str:
@@ -84,7 +86,7 @@ class DSError(Exception):
     @property
     def concerns_dossier(self) -> bool:
         """Whether this is about that dossier alone; otherwise any other would have failed too."""
-        return self.reason in {
+        return self.is_of_one_dossier or self.reason in {
             Reason.UNKNOWN,
             Reason.NO_RIGHT,
             Reason.SERVER_ERROR,
@@ -152,6 +154,10 @@ class DSUnavailable(DSError):
         ),
         Reason.QUERY_TIMEOUT: (
             "la plateforme a mis trop de temps à rassembler ce dossier ; réessayez plus tard."
+        ),
+        Reason.BUSY: (
+            "d'autres enregistrements sont en cours, et celui-ci n'a pas eu son tour ; réessayez "
+            "dans un instant."
         ),
     }
 

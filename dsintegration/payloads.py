@@ -5,6 +5,7 @@ never guessed. Tolerant of growth: fields and états that we do not know are let
 places and kinds, never values: they may name people.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -123,39 +124,74 @@ class _Listed(_Payload):
     number: Number
 
 
+@dataclass(frozen=True)
+class ListPage:
+    """A page of a list of a démarche.
+
+    `is_whole`: nothing in it was hidden from us; `faults`: the whole dossiers of the page that
+    cannot be read, each with its number; `nodes`: those that can.
+    """
+
+    numbers: frozenset[int]
+    nodes: list[DossierPayload]
+    faults: list[DSInvalidResponse]
+    is_whole: bool
+    cursor: str | None
+    is_last: bool
+
+
 class _Connection(_Payload):
     page_info: _PageInfo
-    nodes: list[_Listed | None] | None
-
-    @property
-    def numbers(self) -> set[int]:
-        return {node.number for node in self.nodes or [] if node}
+    nodes: list[dict[str, Any] | None] | None
 
 
-class ChangesPayload(_Payload):
-    """A page of what moved and what went in a démarche (type `Demarche`)."""
+class _Demarche(_Payload):
+    number: Number
+    list: _Connection
 
-    dossiers: _Connection
-    pending_deleted_dossiers: _Connection
-    deleted_dossiers: _Connection
+
+@sensitive_variables()
+def parse_page(data: Any, demarche: int, *, whole: bool) -> ListPage:
+    """A page of what `Client.get_list` gives; `whole`: its nodes are whole dossiers.
+
+    Raises DSInvalidResponse, also where another démarche answers.
+    """
+    try:
+        given = _Demarche.model_validate(data)
+        nodes = [node for node in given.list.nodes or [] if node is not None]
+        numbers = [_Listed.model_validate(node).number for node in nodes]
+    except ValidationError as err:
+        raise DSInvalidResponse(Reason.UNEXPECTED, detail=_places(err)) from None
+    if given.number != demarche:
+        raise DSInvalidResponse(Reason.UNEXPECTED, detail="another démarche came")
+    dossiers, faults = [], []
+    for node, number in zip(nodes, numbers, strict=True) if whole else ():
+        try:
+            dossiers.append(parse_dossier(node, number))
+        except DSInvalidResponse as err:
+            faults.append(err)
+    info, rows = given.list.page_info, given.list.nodes
+    # A page that says that more follows, and not from where, is no end: it hides what follows.
+    is_last = not info.has_next_page or info.end_cursor is None
+    return ListPage(
+        numbers=frozenset(numbers),
+        nodes=dossiers,
+        faults=faults,
+        is_whole=rows is not None and None not in rows and is_last is not info.has_next_page,
+        cursor=info.end_cursor,
+        is_last=is_last,
+    )
 
 
 def parse_demarche(data: Any, number: int) -> DemarchePayload:
-    """Raises DSInvalidResponse, also for another démarche than was asked for."""
+    """What `Client.get_demarche` gives; raises DSInvalidResponse."""
     try:
-        demarche = DemarchePayload.model_validate(data)
+        payload = DemarchePayload.model_validate(data)
     except ValidationError as err:
         raise DSInvalidResponse(Reason.UNEXPECTED, detail=_places(err)) from None
-    if demarche.number != number:
-        raise DSInvalidResponse(Reason.UNEXPECTED, detail="another démarche")
-    return demarche
-
-
-def parse_changes(data: Any) -> ChangesPayload:
-    try:
-        return ChangesPayload.model_validate(data)
-    except ValidationError as err:
-        raise DSInvalidResponse(Reason.UNEXPECTED, detail=_places(err)) from None
+    if payload.number != number:
+        raise DSInvalidResponse(Reason.UNEXPECTED, detail="another démarche came")
+    return payload
 
 
 @sensitive_variables()

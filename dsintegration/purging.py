@@ -1,21 +1,34 @@
 """What is kept no longer: dossiers, by the operator's delays, and what served its time.
 
-The platform is never asked. Each batch is one transaction: a purge that is killed leaves nothing
-half erased, and the next one goes on.
+Nothing irreversible on old news: what would go for a date of its own goes once an answer that is
+later than the end of its delay says so; the purge asks for it. Each batch is one transaction: a
+purge that is killed leaves nothing half erased, and the next one goes on.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
-from django.db.models import Case, ProtectedError, Q, QuerySet, RestrictedError, Value, When
+from django.db.models import (
+    BooleanField,
+    Case,
+    F,
+    ProtectedError,
+    Q,
+    QuerySet,
+    RestrictedError,
+    Value,
+    When,
+)
 from django.utils import timezone
 
 from dsintegration import conf, journal
+from dsintegration.exceptions import DossierNotFound
 from dsintegration.mirror.erasing import Erased, erase
 from dsintegration.models import (
     Action,
@@ -26,6 +39,9 @@ from dsintegration.models import (
     Outcome,
     UsagerAccess,
 )
+from dsintegration.moments import MINUTES
+from dsintegration.platform.client import get_client
+from dsintegration.services import fetch_dossiers
 from dsintegration.signals import purge_ended
 
 logger = logging.getLogger(__name__)
@@ -47,20 +63,45 @@ class Tally:
     """What a purge came to."""
 
     dossiers: Counter[Outcome] = field(default_factory=Counter)
+    left: int = 0  # that the platform did not answer for
+    trouble: str = ""  # why, in French
     entries: int = 0
     accesses: int = 0
 
 
 def due_dossiers(now: datetime) -> QuerySet[Any]:
-    """Those that are kept no longer, each with its `reason`; of several reasons, the first."""
+    """Those that are kept no longer, each with its `reason`; of several reasons, the first.
+
+    `is_confirmed`: the platform's last word on it came after the end of the delay.
+    """
     since = {Outcome.ERASED: Q(erased_at__isnull=False)}
+    confirmed = Q(erased_at__isnull=False)
     delays = conf.purge_delays()
     for reason, (setting, column) in RULES.items():
         if (delay := delays[setting]) is not None:
             since[reason] = Q((f"{column}__lt", now - delay))
+            confirmed |= since[reason] & Q(last_word__gte=F(column) + delay)
     cases = [When(condition, then=Value(reason.value)) for reason, condition in since.items()]
     due = Q(*since.values(), _connector=Q.OR)
-    return Dossier.objects.filter(due).annotate(reason=Case(*cases, default=Value("")))
+    # What bears a moment to come was stamped by a clock that went wrong.
+    known = Q(last_word__lte=now + MINUTES)
+    return (
+        Dossier.objects.filter(due)
+        .annotate(
+            reason=Case(*cases, default=Value("")),
+            # Of an absent one, that it is; of another, its dates: only a whole answer has them.
+            last_word=Case(
+                When(absent_since__isnull=False, then=F("checked_at")), default=F("fetched_at")
+            ),
+        )
+        .annotate(
+            is_confirmed=Case(
+                When(Q(erased_at__isnull=False) | (confirmed & known), then=Value(True)),
+                default=Value(False),
+                output_field=BooleanField(),
+            )
+        )
+    )
 
 
 def purge(
@@ -73,13 +114,43 @@ def purge(
     tally.accesses, _ = UsagerAccess.objects.expired().delete()
     OngoingFetch.objects.filter(ended_at__lt=now - FETCHES_KEPT).delete()
     FetchLot.objects.filter(created_at__lt=now - FetchLot.KEPT).delete()
-    _purge_dossiers(due, tally, by, must_stop)
+    _ask(due.filter(is_confirmed=False), tally, by, must_stop)
+    _purge_dossiers(due.filter(is_confirmed=True), tally, by, must_stop)
+    tally.left = due.filter(is_confirmed=False).count()
     while not must_stop():
         forgotten = _forget(forgotten_before, by)
         tally.entries += forgotten
         if forgotten < ENTRIES:
             break
     purge_ended.send_robust(None)
+
+
+def _ask(
+    rows: QuerySet[Any], tally: Tally, by: journal.Actor, must_stop: Callable[[], bool]
+) -> None:
+    """Have the platform's last word on them; without it they stay."""
+    if not rows.exists():
+        return
+    try:
+        for outcome in fetch_dossiers(
+            _numbers(rows, must_stop), client=get_client(patient=True), by=by
+        ):
+            if outcome.error and not isinstance(outcome.error, DossierNotFound):
+                tally.trouble = outcome.error.sentence
+    except ImproperlyConfigured as err:
+        tally.trouble = str(err)
+
+
+def _numbers(rows: QuerySet[Any], must_stop: Callable[[], bool]) -> Iterator[int]:
+    last = 0
+    while True:
+        page = list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", "number")[:BATCH])
+        for last, number in page:  # noqa: B007  # where the next page begins
+            if must_stop():
+                return
+            yield number
+        if len(page) < BATCH:
+            return
 
 
 def _forget(before: datetime, by: journal.Actor) -> int:

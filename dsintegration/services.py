@@ -1,24 +1,28 @@
 """The one way from the platform into the database: fetch, then store (mirror/storing.py)."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from itertools import islice
 
 from django.db import DatabaseError
-from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from dsintegration import conf, journal
-from dsintegration.exceptions import DSError
+from dsintegration.exceptions import DSError, DSUnavailable, Reason
 from dsintegration.mirror.absences import store_failures
-from dsintegration.mirror.locking import recognise
+from dsintegration.mirror.following import note_readers, readers_of, set_followed
+from dsintegration.mirror.locking import PATIENCE, recognise
 from dsintegration.mirror.storing import FetchResult, store, store_demarche
 from dsintegration.models import Demarche
+from dsintegration.moments import Moment
 from dsintegration.payloads import DossierPayload, parse_demarche, parse_dossier
 from dsintegration.platform.batches import ask_all
 from dsintegration.platform.client import Client, get_client
 from dsintegration.platform.cost import Meter, log_fetch
+from dsintegration.platform.outage import Outage
+from dsintegration.platform.sockets import seconds_left
 
 __all__ = [
     "AnswerNotWanted",
@@ -27,9 +31,13 @@ __all__ = [
     "fetch_demarche",
     "fetch_dossier",
     "fetch_dossiers",
+    "follow_demarche",
 ]
 
 logger = logging.getLogger(__name__)
+
+# Seconds for the writers' lock, however late it is: a storing takes some milliseconds.
+LEAST_PATIENCE = 0.5
 
 
 class AnswerNotWanted(Exception):
@@ -53,9 +61,11 @@ def fetch_demarche(number: int, *, client: Client | None = None) -> Demarche:
     client = client or get_client()
     instance = conf.instance_at(client.url)
     recognise(instance)
-    before = timezone.now()
     payload = parse_demarche(client.get_demarche(number), number)
-    return store_demarche(payload, instance, client.sent_at or before)
+    demarche = store_demarche(payload, instance, client.sent_at or client.now())
+    if client.tokens.are_several:
+        note_readers([demarche], client.tokens.readers)
+    return demarche
 
 
 @sensitive_variables()
@@ -76,19 +86,22 @@ def fetch_dossier(
     client = client or get_client()
     instance = conf.instance_at(client.url)
     recognise(instance)
-    before, meter = timezone.now(), Meter(client)
+    started, meter = time.monotonic(), Meter(client)
     outcome, reason = "failed", ""
     try:
+        if client.tokens.are_several:
+            client.tokens.expected |= readers_of([number])
         payload = parse_dossier(client.get_dossier(number), number)
         if not wanted(payload):
             outcome = "not_wanted"
             journal.write(by.fetched(number, outcome, demarche=payload.demarche.number))
             raise AnswerNotWanted
-        [result] = store([payload], instance, client.sent_at or before, by)
+        [result] = store([payload], instance, _moment(client), by, _patience(client, started))
         outcome = result.outcome.value
+        _note_readers(client, [result])
     except DSError as err:
         outcome, reason = err.code, err.reason
-        _note([err], client.sent_at or before, instance, by)
+        _note([err], _moment(client), instance, by, _patience(client, started))
         raise
     finally:
         log_fetch("fetch_dossier", outcome, meter.read(), number=number, reason=reason)
@@ -103,48 +116,113 @@ def fetch_dossiers(
     at_once: int | None = None,
     wanted: Callable[[DossierPayload], bool] = lambda _: True,
     by: journal.Actor = journal.CODE,
+    outage: Outage | None = None,
 ) -> Iterator[Outcome]:
     """Fetch and store many dossiers, many in one request, several requests at once.
 
     Gives the outcome of each number as it comes, in no order; a failing dossier costs the others
-    nothing. Ends early when the token is refused: numbers without an outcome were not asked. What
+    nothing. Ends early when the token is refused, and when the platform is down: numbers without an
+    outcome were not asked. What
     a request brings is stored in one transaction, by a fixed number of SQL statements.
     `wanted` and `by`: as for one. `size`: dossiers a request, `at_once`: requests under way;
-    DS_BATCH_SIZE and DS_IN_FLIGHT by default. Raises ImproperlyConfigured.
+    DS_BATCH_SIZE and DS_IN_FLIGHT by default; `outage`: what other requests of the same run met.
+    Raises ImproperlyConfigured.
     """
     client = client or get_client()
     instance = conf.instance_at(client.url)
     recognise(instance)
     size, at_once = size or conf.batch_size(), at_once or conf.in_flight()
-    for answer in ask_all(client, numbers, size=size, at_once=at_once):
+    started = time.monotonic()
+    if client.tokens.are_several:
+        numbers = _by_token(client, numbers, size)
+    for answer in ask_all(client, numbers, size=size, at_once=at_once, outage=outage):
+        moment, patience = Moment(answer.sent_at, client.now()), _patience(client, started)
         payloads: list[DossierPayload] = []
         unwanted: list[DossierPayload] = []
         for payload in answer.payloads:
             (payloads if wanted(payload) else unwanted).append(payload)
-        results = store(payloads, instance, answer.sent_at, by) if payloads else []
+        results, unstored = [], list[DSError]()
+        try:
+            if payloads:
+                results = store(payloads, instance, moment, by, patience)
+        except DSUnavailable as busy:
+            unstored = [busy.about(payload.number) for payload in payloads]
         journal.write(
             *(by.fetched(p.number, "not_wanted", demarche=p.demarche.number) for p in unwanted)
         )
-        _note(answer.failures, answer.sent_at, instance, by)
-        cost = answer.cost
+        _note_readers(client, results)
+        _note(answer.failures, moment, instance, by, patience)
+        failures, cost = [*answer.failures, *unstored], answer.cost
         for number, outcome, reason in (
             *((result.dossier.number, result.outcome.value, "") for result in results),
             *((payload.number, "not_wanted", "") for payload in unwanted),
-            *((err.dossier_number, err.code, err.reason) for err in answer.failures),
+            *((err.dossier_number, err.code, err.reason) for err in failures),
         ):
             log_fetch("fetch_dossiers", outcome, cost, number=number, reason=reason)
             cost = replace(cost, requests=0)  # the first line has told them all
         yield from (Outcome(result.dossier.number, result=result) for result in results)
         yield from (Outcome(payload.number) for payload in unwanted)
-        yield from (Outcome(err.dossier_number or 0, error=err) for err in answer.failures)
+        yield from (Outcome(err.dossier_number or 0, error=err) for err in failures)
 
 
-def _note(failures: Sequence[DSError], sent_at: datetime, instance: str, by: journal.Actor) -> None:
+def follow_demarche(number: int, *, client: Client | None = None) -> Demarche:
+    """Have the mirror hold all dossiers of a démarche; the next refresh imports them.
+
+    Raises as fetch_demarche: where the platform does not know it or does not let it be read.
+    """
+    demarche = fetch_demarche(number, client=client)
+    set_followed(demarche, followed=True)
+    return demarche
+
+
+def _by_token(client: Client, numbers: Iterable[int], size: int) -> Iterator[int]:
+    """The same numbers, those that one token reads together, as many as go into a request."""
+    waiting: dict[str, list[int]] = {}
+    rest = iter(numbers)
+    while some := list(islice(rest, 10 * size)):
+        readers = readers_of(some)
+        client.tokens.expected |= readers
+        for number in some:
+            waiting.setdefault(readers.get(number, ""), []).append(number)
+        for alike in waiting.values():
+            while len(alike) >= size:
+                yield from alike[:size]
+                del alike[:size]
+    for alike in waiting.values():
+        yield from alike
+
+
+def _note_readers(client: Client, results: Sequence[FetchResult]) -> None:
+    if client.tokens.are_several:
+        demarches = {result.dossier.demarche for result in results}
+        note_readers(demarches, client.tokens.readers)
+
+
+def _moment(client: Client) -> Moment:
+    """That of the answer which `client` has just got in this thread."""
+    return Moment(client.sent_at or client.now(), client.now())
+
+
+def _patience(client: Client, started: float) -> float:
+    """The seconds that a caller may wait for the writers' lock: what is left of a page's time;
+    in the background, longer.
+    """
+    if client.patient:
+        return PATIENCE
+    left = seconds_left()
+    mine = client.budget - (time.monotonic() - started)
+    return min(PATIENCE, max(LEAST_PATIENCE, mine if left is None else min(mine, left)))
+
+
+def _note(
+    failures: Sequence[DSError], moment: Moment, instance: str, by: journal.Actor, patience: float
+) -> None:
     """Note the failures; a database in trouble must not hide what the platform did."""
+    failures = [err for err in failures if err.reason is not Reason.BUSY]
     if not failures:
         return
     try:
-        store_failures(failures, instance, sent_at, by)
-    except DatabaseError as trouble:
+        store_failures(failures, instance, moment, by, patience)
+    except (DatabaseError, DSUnavailable) as trouble:
         numbers = ", ".join(str(err.dossier_number) for err in failures)
         logger.error("failure of %s not noted: %s", numbers, type(trouble).__name__)  # noqa: TRY400

@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.test import Client as DjangoClient
+from django.utils import timezone
 
 from dsintegration.background import TryAgain
 from dsintegration.models import ApiKey
@@ -42,7 +43,9 @@ def sandbox(running, settings) -> Sandbox:
     running.replies = {number: Reply(**reply) for number, reply in REPLIES.items()}
     running.received.clear()
     running.pending, running.deleted, running.unlistable = {}, {}, set()
+    running.hidden, running.list_replies, running.rights = set(), {}, {}
     running.introspection = None
+    running.now = lambda: timezone.now()
     settings.DS_API_URL = running.url
     settings.DS_API_TOKEN = TOKEN
     settings.DS_SITE_URL = SITE_URL

@@ -10,6 +10,7 @@ from graphql import GraphQLSchema, build_schema
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "ds"
 SCHEMA = FOLDER / "schema.graphql"
+NEWER = FOLDER / "schema-2026-09.graphql"
 SAMPLES = FOLDER / "responses"
 
 needs_schema = pytest.mark.skipif(
@@ -18,8 +19,8 @@ needs_schema = pytest.mark.skipif(
 
 
 @cache
-def schema() -> GraphQLSchema:
-    return build_schema(SCHEMA.read_text(encoding="utf-8"))
+def schema(path: Path = SCHEMA) -> GraphQLSchema:
+    return build_schema(path.read_text(encoding="utf-8"))
 
 
 def samples() -> list[Any]:

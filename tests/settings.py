@@ -18,6 +18,8 @@ EMPTY = dict.fromkeys(
         "DS_API_CONNECT_TIMEOUT",
         "DS_API_READ_TIMEOUT",
         "DS_API_TOKEN",
+        "DS_API_TOKENS",
+        "DS_API_TOKENS_FILE",
         "DS_API_TOKEN_EXPIRES",
         "DS_API_TOKEN_FILE",
         "DS_API_URL",

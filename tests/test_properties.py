@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from dsintegration.exceptions import DossierNotFound, DSUnavailable, Reason
 from dsintegration.models import Demarche, Dossier, Message, Platform
 from dsintegration.platform.client import Client
+from dsintegration.platform.tokens import Tokens
 from dsintegration.representation import dossier_as_json
 from dsintegration.sandbox import TOKEN
 from dsintegration.services import fetch_dossier, fetch_dossiers
@@ -39,9 +40,17 @@ class Sender:
 
     url = URL
     requests_here = 0
+    patient = True
+    tokens = Tokens([TOKEN])
 
     def __init__(self, sent_at: datetime, dossiers: dict[int, dict | None], fails: bool) -> None:
         self.sent_at, self.dossiers, self.fails = sent_at, dossiers, fails
+
+    def now(self) -> datetime:
+        return self.sent_at
+
+    def answers(self) -> bool:
+        return False
 
     def get_dossier(self, number: int) -> dict:
         if self.fails:

@@ -69,6 +69,11 @@ def kept() -> list[int]:
     return list(Dossier.objects.order_by("number").values_list("number", flat=True))
 
 
+def confirmed(**fields) -> Dossier:
+    """A dossier of which the platform said just now what `fields` say."""
+    return DossierFactory(**{"fetched_at": ago(0), "checked_at": ago(0)} | fields)
+
+
 def gone(number=NUMBER, **fields) -> Dossier:
     """A dossier that the platform has erased for good."""
     dossier = DossierFactory(number=number, absent_since=ago(1), erased_at=ago(1), **fields)
@@ -93,7 +98,7 @@ class TestWhatGoes:
         ],
     )
     def test_by_its_dates(self, delays, fields, reason):
-        DossierFactory(number=NUMBER, **{name: ago(days) for name, days in fields.items()})
+        confirmed(number=NUMBER, **{name: ago(days) for name, days in fields.items()})
         purge()
         outcomes = JournalEntry.objects.values_list("action", "outcome", "dossier_number")
         assert list(outcomes) == ([("purge", reason, NUMBER)] if reason else [])
@@ -102,9 +107,9 @@ class TestWhatGoes:
     @pytest.mark.parametrize("unset", DELAYS)
     def test_a_delay_that_is_not_set_keeps_for_ever(self, delays, unset):
         setattr(delays, unset, "")
-        DossierFactory(number=1, absent_since=ago(9000))
-        DossierFactory(number=2, date_expiration=ago(9000))
-        DossierFactory(number=3, date_suppression_par_usager=ago(9000))
+        confirmed(number=1, absent_since=ago(9000))
+        confirmed(number=2, date_expiration=ago(9000))
+        confirmed(number=3, date_suppression_par_usager=ago(9000))
         purge()
         assert kept() == [list(DELAYS).index(unset) + 1]
 
@@ -334,8 +339,8 @@ class TestCommand:
     def test_says_what_it_did(self, delays, logs):
         delays.DS_PURGE_EXPIRED_AFTER = ""
         gone(1)
-        DossierFactory(number=2, absent_since=ago(100))
-        DossierFactory(number=3, absent_since=ago(100))
+        confirmed(number=2, absent_since=ago(100))
+        confirmed(number=3, absent_since=ago(100))
         assert purge() == [
             "Dossiers effacés : 3",
             "  effacé de la plateforme : 1",
@@ -355,7 +360,7 @@ class TestCommand:
         before = [list(model.objects.values()) for model in (Dossier, Message, JournalEntry)]
         assert purge("--dry-run") == [
             "1 : effacé de la plateforme",
-            "2 : expiré",
+            "2 : expiré, à confirmer auprès de la plateforme",
             "Dossiers à effacer : 2",
             "  effacé de la plateforme : 1",
             "  absent de la plateforme depuis plus de 90 jours : 0",

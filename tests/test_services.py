@@ -47,11 +47,11 @@ def platform(sandbox):
 
 @pytest.fixture
 def at(monkeypatch):
-    """Sets the clock: the hours since START."""
+    """Sets the clocks, ours and the platform's: the minutes since START."""
 
-    def set_clock(hours):
-        now = START + timedelta(hours=hours)
-        monkeypatch.setattr("dsintegration.services.timezone.now", lambda: now)
+    def set_clock(minutes):
+        now = START + timedelta(minutes=minutes)
+        monkeypatch.setattr("django.utils.timezone.now", lambda: now)
         return now
 
     set_clock(0)
@@ -172,7 +172,7 @@ class TestStored:
         result = fetch_dossier(NUMBER)
 
         assert (result.created, result.changed) == (False, False)
-        moments = {"fetched_at": "2026-06-01T13:00:00Z", "checked_at": "2026-06-01T13:00:00Z"}
+        moments = {"fetched_at": "2026-06-01T12:01:00Z", "checked_at": "2026-06-01T12:01:00Z"}
         assert dossier_as_json(stored()) == before | moments
         assert stored().fetched_at == now
         assert list(Message.objects.values()) == rows
@@ -530,7 +530,7 @@ class TestOldAnswers:
         platform(dateDerniereModification="2026-05-01T00:00:00+02:00", state="accepte")
         fetch_dossier(NUMBER)
         assert (stored().state, stored().fetched_at) == ("accepte", now)
-        assert stored().checked_at == now + timedelta(hours=1)
+        assert stored().checked_at == now + timedelta(minutes=1)
 
     def test_an_older_title_loses(self, platform, sandbox, at):
         at(1)
@@ -587,9 +587,9 @@ class TestAbsence:
             with pytest.raises(DossierNotFound):
                 fetch_dossier(NUMBER)
         assert dossier_as_json(stored()) == before | {
-            "absent_since": "2026-06-01T13:00:00Z",
-            "changed_at": "2026-06-01T13:00:00Z",
-            "checked_at": "2026-06-01T14:00:00Z",
+            "absent_since": "2026-06-01T12:01:00Z",
+            "changed_at": "2026-06-01T12:01:00Z",
+            "checked_at": "2026-06-01T12:02:00Z",
             "version": 2,
         }
         assert stored().last_error_code == ""

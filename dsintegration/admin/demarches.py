@@ -1,11 +1,11 @@
-"""Démarches: how many dossiers each has, and whether the usager's page hides their decision."""
+"""Démarches: their dossiers, whether they are followed, whether their decisions are hidden."""
 
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.db import models
 from django.http import HttpRequest, HttpResponse
@@ -15,10 +15,14 @@ from django.utils.safestring import SafeString
 from dsintegration.admin.mirror import MirrorAdmin, in_words
 from dsintegration.admin.searching import find_demarches
 from dsintegration.harmless import on_a_page
+from dsintegration.mirror.following import begin_again
 from dsintegration.mirror.summary import summary
 from dsintegration.models import Demarche, Dossier
 from dsintegration.perimeters import sight_of
 from dsintegration.templatetags.dossiers import thousands
+
+FOLLOWED = "Le prochain rafraîchissement récupérera tous les dossiers de cette démarche."
+NO_LONGER = "Cette démarche n'est plus suivie ; ses dossiers restent ici, et restent à jour."
 
 
 class CountedChangeList(ChangeList):
@@ -52,13 +56,14 @@ class DemarcheAdmin(MirrorAdmin):
         *map(_count_of, Dossier.State),
         "dossiers",
         "to_answer",
+        in_words("followed", "suivie"),
         in_words("decision_hidden", "décision masquée"),
     )
     list_display_links = ("number", "shown_title")
     ordering = ("title", "number")
     search_fields = ("title", "=number")
     search_help_text = "Numéro, ou mots du titre"
-    fields = ("number", "shown_title", "fetched_at", "decision_hidden")
+    fields = ("number", "shown_title", "fetched_at", "followed", "decision_hidden")
     readonly_fields = ("number", "shown_title", "fetched_at")
 
     def changelist_view(
@@ -102,9 +107,12 @@ class DemarcheAdmin(MirrorAdmin):
         )
 
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """For the one box that is ours; everything else is shown, not edited."""
+        """For the boxes that are ours; everything else is shown, not edited."""
         return request.user.has_perm("dsintegration.change_demarche")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """The box alone: a title may have come from the platform meanwhile."""
+        """The boxes alone: a title may have come from the platform meanwhile."""
         obj.save(update_fields=["decision_hidden"])
+        if "followed" in form.changed_data:
+            begin_again(obj)
+            messages.info(request, FOLLOWED if obj.followed else NO_LONGER)

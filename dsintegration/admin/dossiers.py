@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import models
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -27,6 +28,7 @@ from dsintegration.admin.filters import FILTERS, OFFERED
 from dsintegration.admin.histories import history_of
 from dsintegration.admin.mirror import CappedPaginator
 from dsintegration.admin.searching import search
+from dsintegration.exceptions import DSUnavailable
 from dsintegration.harmless import on_a_page
 from dsintegration.mirror.settling import settle
 from dsintegration.models import Action, Dossier, DossierQuerySet, Outcome
@@ -235,7 +237,14 @@ class DossierAdmin(ExportAdmin, FetchingAdmin):
             except ValueError:
                 until = None
             seen_until = until if until and timezone.is_aware(until) else None
-            if seen_until and settle(dossier.pk, seen_until, journal.user(request.user)):
+            try:
+                is_settled = seen_until and settle(
+                    dossier.pk, seen_until, journal.user(request.user)
+                )
+            except DSUnavailable as busy:
+                messages.error(request, f"{dossier} : {busy.sentence}")
+                return self._to_dossier(request, dossier.pk)
+            if is_settled:
                 messages.success(
                     request,
                     f"{dossier} : rien à répondre. Il reviendra dans la liste « À répondre » si "
@@ -251,8 +260,11 @@ class DossierAdmin(ExportAdmin, FetchingAdmin):
     def refresh_selected(
         self, request: HttpRequest, queryset: models.QuerySet[Dossier]
     ) -> HttpResponse | None:
-        """The stalest first, so that the same action again goes on where this one ended."""
-        stalest = queryset.order_by("checked_at", "pk").values_list("number", flat=True)
+        """The stalest first, so that the same action again goes on where this one ended; one that
+        failed stands where it may be asked again.
+        """
+        turn = Coalesce("next_try_at", "checked_at")
+        stalest = queryset.order_by(turn, "pk").values_list("number", flat=True)
         return self.refresh_numbers(request, list(stalest[: CappedPaginator.CAP + 1]))
 
 

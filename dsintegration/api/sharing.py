@@ -104,8 +104,11 @@ def _lead(row: OngoingFetch, call: Callable[[], Outcome]) -> Outcome:
 def _await(row: OngoingFetch, ends_at: float) -> Outcome | None:
     """The outcome of somebody else's call; None if it tells nothing, or not in time."""
     rows = OngoingFetch.objects.filter(pk=row.pk)
+    dead_at = time.monotonic() + DEAD_AFTER.total_seconds()
     while time.monotonic() < ends_at:
-        if timezone.now() - row.started_at > DEAD_AFTER:
+        # One that seems to begin later was begun by another clock, and may have died long ago.
+        age = abs(timezone.now() - row.started_at)
+        if age > DEAD_AFTER or time.monotonic() > dead_at:
             rows.filter(ended_at=None).delete()
         found = rows.values_list("ended_at", "outcome").first()
         if found is None or found[0] is not None:

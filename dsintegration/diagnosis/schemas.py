@@ -20,9 +20,27 @@ from graphql import (
 )
 
 from dsintegration.harmless import cut
-from dsintegration.platform.documents import GET_CHANGES, GET_DOSSIER, GET_RIGHT
+from dsintegration.platform.documents import (
+    GET_DELETED,
+    GET_DEMARCHE,
+    GET_DOSSIER,
+    GET_MOVED,
+    GET_MOVED_WHOLE,
+    GET_PENDING,
+    GET_PULSE,
+    GET_RIGHT,
+)
 
-DOCUMENTS = (GET_DOSSIER, GET_CHANGES, GET_RIGHT)
+DOCUMENTS = (
+    GET_DOSSIER,
+    GET_MOVED,
+    GET_MOVED_WHOLE,
+    GET_PENDING,
+    GET_DELETED,
+    GET_DEMARCHE,
+    GET_PULSE,
+    GET_RIGHT,
+)
 
 # What graphql-core raises where an introspection is no introspection; it promises no one class.
 UNREADABLE = (

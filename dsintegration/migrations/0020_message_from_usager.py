@@ -14,7 +14,7 @@ def know_usagers(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("dsintegration", "0007_journal")]
+    dependencies = [("dsintegration", "0010_refresh_anew")]
 
     operations = [
         migrations.AddField(

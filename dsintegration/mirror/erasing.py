@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from dsintegration import journal
-from dsintegration.mirror.locking import lock_platform, save_platform
+from dsintegration.mirror.locking import save_platform, writing
 from dsintegration.models import Action, Dossier, Outcome, PurgedDossier
 from dsintegration.signals import dossier_purged
 
@@ -34,8 +34,7 @@ def erase(due: QuerySet[Any], pks: Sequence[int], by: journal.Actor) -> list[Era
     Only those that are `due` still, now that nobody else writes: a fetch may have brought some
     back. Each row of `due` bears its `reason`.
     """
-    with transaction.atomic(durable=True):
-        platform = lock_platform()
+    with writing(None) as platform:
         _hold(pks)
         rows = due.filter(pk__in=pks).order_by("pk")
         erased = [

@@ -1,20 +1,38 @@
 """The platform's row: which instance this database mirrors, and the lock that every writer takes.
 
 Whoever writes the mirror holds it until the end of the transaction: versions so grow in the order
-of commits, and writers never wait for each other in a circle.
+of commits, and writers never wait for each other in a circle. Nobody waits for it for ever: whoever
+comes says how long he has (`patience`).
 """
 
-from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
+from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError, connection, transaction
+
+from dsintegration.exceptions import DSUnavailable, Reason
 from dsintegration.models import Platform
 
 # By hand: both are part of each fetch, and the ORM takes three times as long to write them.
 SELECT = "SELECT * FROM dsintegration_platform WHERE id = 1"
+# The time-out is set by the statement that waits, and ends with the transaction: one statement
+# less, and nothing stays on a connection that a pooler lends to the next one.
+LOCK = """
+WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', %s, true))
+SELECT platform.* FROM patience, dsintegration_platform AS platform
+WHERE platform.id = 1 FOR UPDATE OF platform
+"""
 UPDATE = """
 UPDATE dsintegration_platform SET instance = %s, version = %s,
     last_error_code = %s, last_error_reason = %s, last_error_at = %s WHERE id = 1
 """
+
+# Seconds for work that nobody waits for.
+PATIENCE = 60.0
+# What a caller without the lock is told to wait before he asks again, in seconds.
+PAUSE = 5
+LOCK_NOT_AVAILABLE, SQLITE_BUSY = "55P03", 5
 
 # Instances that this process has found to be the database's own: no need to look before each call.
 _recognised: set[str] = set()
@@ -38,22 +56,58 @@ def _check_instance(platform: Platform | None, instance: str) -> None:
     _recognised.add(instance)
 
 
-def lock_platform() -> Platform:
-    """The platform's row, held until the end of the transaction: one writer at a time."""
+@contextmanager
+def writing(instance: str | None, patience: float = PATIENCE) -> Iterator[Platform]:
+    """A transaction that holds the platform's row: one writer at a time.
+
+    `instance`: where what is written comes from; raises ImproperlyConfigured as `recognise`.
+    Raises DSUnavailable (BUSY) when others hold the row for longer than `patience`, in seconds.
+    """
+    with ExitStack() as stack:
+        try:
+            if connection.vendor == "sqlite":
+                stack.enter_context(_busy_timeout(patience))
+            stack.enter_context(transaction.atomic(durable=True))
+            platform = _lock(patience)
+        except OperationalError as err:
+            if not _is_busy(err):
+                raise
+            raise DSUnavailable(Reason.BUSY, retry_after=PAUSE) from None
+        if instance is not None:
+            _check_instance(platform, instance)
+        yield platform
+
+
+def _lock(patience: float) -> Platform:
     # SQLite has one writer at a time anyway (config/env.py: IMMEDIATE).
-    locking = f"{SELECT} FOR UPDATE" if connection.features.has_select_for_update else SELECT
-    found = list(Platform.objects.raw(locking))
+    locking = connection.features.has_select_for_update
+    sql, parameters = (LOCK, [f"{patience * 1000:.0f}"]) if locking else (SELECT, [])
+    found = list(Platform.objects.raw(sql, parameters))
     if not found:  # the migration made it; a flush of the database took it away
         Platform.objects.bulk_create([Platform()], ignore_conflicts=True)
-        found = list(Platform.objects.raw(locking))
+        found = list(Platform.objects.raw(sql, parameters))
     return found[0]
 
 
-def lock_platform_for(instance: str) -> Platform:
-    """The same, for what comes from `instance`; raises ImproperlyConfigured as `recognise`."""
-    platform = lock_platform()
-    _check_instance(platform, instance)
-    return platform
+@contextmanager
+def _busy_timeout(seconds: float) -> Iterator[None]:
+    """SQLite waits where the transaction begins, for as long as the connection says."""
+    connection.ensure_connection()
+    raw = connection.connection  # inside the process: no statement of ours
+    [usual] = raw.execute("PRAGMA busy_timeout").fetchone()
+    raw.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
+    try:
+        yield
+    finally:
+        raw.execute(f"PRAGMA busy_timeout = {usual}")
+
+
+def _is_busy(err: OperationalError) -> bool:
+    cause = err.__cause__
+    return (
+        getattr(cause, "sqlstate", None) == LOCK_NOT_AVAILABLE
+        or getattr(cause, "sqlite_errorcode", None) == SQLITE_BUSY
+    )
 
 
 def forget_instance() -> None:
@@ -63,7 +117,7 @@ def forget_instance() -> None:
 
 
 def save_platform(platform: Platform) -> None:
-    """Write the row that `lock_platform` gave."""
+    """Write the row that `writing` gave."""
     at = connection.ops.adapt_datetimefield_value(platform.last_error_at)
     values = (platform.instance, platform.version)
     with connection.cursor() as cursor:

@@ -2,20 +2,21 @@
 
 from datetime import datetime
 
-from django.db import transaction
-
 from dsintegration import journal
-from dsintegration.mirror.locking import lock_platform
+from dsintegration.mirror.locking import writing
 from dsintegration.models import Action, Dossier, Outcome
+
+# Seconds of a page.
+PATIENCE = 10.0
 
 
 def settle(pk: int, seen_until: datetime, by: journal.Actor) -> bool:
     """Take the dossier out of the queue; False if its usager has written since `seen_until`.
 
-    Under the lock, as every writer: a fetch writes all columns of a dossier.
+    Under the lock, as every writer: a fetch writes all columns of a dossier. Raises DSUnavailable
+    where others hold it for longer than a page has.
     """
-    with transaction.atomic(durable=True):
-        lock_platform()
+    with writing(None, PATIENCE):
         dossier = Dossier.objects.to_answer().filter(pk=pk, last_human_at__lte=seen_until).first()
         if dossier is None:
             return False

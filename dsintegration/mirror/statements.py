@@ -12,6 +12,7 @@ from django.db import connection
 
 from dsintegration.mirror.locking import save_platform
 from dsintegration.models import Demarche, Dossier, Message, Platform
+from dsintegration.moments import Moment
 from dsintegration.signals import dossier_changed, message_received
 
 MESSAGE = ("email", "body", "created_at", "discarded_at", "absent_since", "from_usager")
@@ -35,10 +36,13 @@ INSERT INTO dsintegration_demarche
 ON CONFLICT (number) DO UPDATE
 SET ds_id = excluded.ds_id, title = excluded.title, service_nom = excluded.service_nom,
     service_organisme = excluded.service_organisme, fetched_at = excluded.fetched_at
-WHERE dsintegration_demarche.fetched_at <= excluded.fetched_at AND NOT EXISTS (
+WHERE (
+    dsintegration_demarche.fetched_at <= excluded.fetched_at
+    OR dsintegration_demarche.fetched_at > %s
+) AND NOT EXISTS (
     SELECT 1 FROM dsintegration_dossier AS dossier
     WHERE dossier.demarche_id = dsintegration_demarche.id
-    AND dossier.fetched_at > excluded.fetched_at
+    AND dossier.fetched_at > excluded.fetched_at AND dossier.fetched_at <= %s
 )
 RETURNING number, id
 """
@@ -78,7 +82,7 @@ def read_demarches(numbers: Sequence[int]) -> Iterable[Demarche]:
     return Demarche.objects.raw(SELECT_DEMARCHES.format(numbers=places), numbers)
 
 
-def write_demarches(rows: Sequence[Demarche]) -> dict[int, int]:
+def write_demarches(rows: Sequence[Demarche], moment: Moment) -> dict[int, int]:
     """Write those that nothing newer forbids, in one statement; their ids by number."""
     if not rows:
         return {}
@@ -87,9 +91,10 @@ def write_demarches(rows: Sequence[Demarche]) -> dict[int, int]:
         at = connection.ops.adapt_datetimefield_value(row.fetched_at)
         values += (row.number, row.ds_id, row.title, row.service_nom, row.service_organisme)
         values += (at, row.decision_hidden)
+    future = connection.ops.adapt_datetimefield_value(moment.future)
     places = ", ".join(["(%s, %s, %s, %s, %s, %s, %s)"] * len(rows))
     with connection.cursor() as cursor:
-        cursor.execute(UPSERT_DEMARCHES.format(rows=places), values)
+        cursor.execute(UPSERT_DEMARCHES.format(rows=places), [*values, future, future])
         return dict(cursor.fetchall())
 
 
@@ -126,18 +131,20 @@ def touch(dossiers: list[Dossier], sent_at: datetime) -> None:
                 )
 
 
-def write_platform(platform: Platform, instance: str, sent_at: datetime, *, changed: bool) -> None:
+def write_platform(platform: Platform, instance: str, moment: Moment, *, changed: bool) -> None:
     """What an answer tells of the platform itself: which one it is, and that it answers."""
-    forgotten = forget_failure(platform, sent_at)
+    forgotten = forget_failure(platform, moment)
     if changed or forgotten:
         platform.instance = instance
         save_platform(platform)
 
 
-def forget_failure(row: Dossier | Platform, sent_at: datetime) -> bool:
+def forget_failure(row: Dossier | Platform, moment: Moment) -> bool:
     """Clear a failure that this answer came after; whether there was one."""
-    if row.last_error_at is None or row.last_error_at > sent_at:
+    if row.last_error_at is None or not moment.follows(row.last_error_at):
         return False
     row.last_error_code = row.last_error_reason = ""
     row.last_error_at = None
+    if isinstance(row, Dossier):
+        row.tries, row.next_try_at = 0, None
     return True

@@ -1,9 +1,9 @@
 """How answers become rows.
 
-Answers may arrive in any order, several at once. What a row holds comes from the newest answer:
-`date_derniere_modification` first, then the moment when the request was sent. Whether the platform
-still has the dossier is a truth of its own, as of `checked_at`. The number of SQL statements is
-the same for one dossier and for fifty, whatever the number of messages.
+Answers may arrive in any order, several at once. What a row holds comes from the newest answer
+(moments.py). Whether the platform still has the dossier is a truth of its own, as of `checked_at`.
+The number of SQL statements is the same for one dossier and for fifty, whatever the number of
+messages.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from dsintegration import journal
-from dsintegration.mirror.locking import lock_platform_for
+from dsintegration.mirror.locking import PATIENCE, save_platform, writing
 from dsintegration.mirror.statements import (
     MESSAGE,
     Change,
@@ -34,6 +34,7 @@ from dsintegration.mirror.statements import (
 )
 from dsintegration.models import Author, Demarche, Dossier, Message, Outcome
 from dsintegration.models.mirror import normalised
+from dsintegration.moments import Moment
 from dsintegration.payloads import DemarchePayload, DossierPayload
 
 # What the platform says of a démarche.
@@ -68,22 +69,26 @@ class FetchResult:
 
 @sensitive_variables()
 def store(
-    payloads: Sequence[DossierPayload], instance: str, sent_at: datetime, by: journal.Actor
+    payloads: Sequence[DossierPayload],
+    instance: str,
+    moment: Moment,
+    by: journal.Actor,
+    patience: float = PATIENCE,
 ) -> list[FetchResult]:
     """Store the dossiers of one request, with their démarches and messages, in one transaction.
 
-    The entries of the journal go with them: all are there, or none.
+    The entries of the journal go with them: all are there, or none. Raises as `writing`.
     """
-    with transaction.atomic(durable=True):
-        platform = lock_platform_for(instance)
+    sent_at = moment.sent_at
+    with writing(instance, patience) as platform:
         known = {
             dossier.number: dossier
             for dossier in Dossier.objects.select_related("demarche").filter(
                 number__in=[payload.number for payload in payloads]
             )
         }
-        news = [p for p in payloads if not _is_older(p, known.get(p.number), sent_at)]
-        demarches, renamed = _store_demarches(news, known.values(), sent_at)
+        news = [p for p in payloads if not _is_older(p, known.get(p.number), moment)]
+        demarches, renamed = _store_demarches(news, known.values(), moment)
         stored_messages = _stored_messages(known.values())
         homes = {message.id: p.number for p in news for message in p.messages}
 
@@ -101,7 +106,7 @@ def store(
                 payload, dossier, stored_messages[dossier.pk], homes, sent_at
             )
             demarche = demarches[payload.demarche.number]
-            loud, quiet = _assign_all(dossier, payload, demarche, conversation.columns, sent_at)
+            loud, quiet = _assign_all(dossier, payload, demarche, conversation.columns, moment)
             changed = bool(created or loud or conversation.to_write or demarche.number in renamed)
             if changed:
                 platform.version += 1
@@ -127,7 +132,7 @@ def store(
             others.exclude(number__in=results).update(
                 version=platform.version, changed_at=timezone.now()
             )
-        write_platform(platform, instance, sent_at, changed=bool(changes))
+        write_platform(platform, instance, moment, changed=bool(changes))
         write_dossiers(to_write)
         touch(unmoved, sent_at)
         write_messages(messages)
@@ -155,28 +160,30 @@ def store(
 
 def store_demarche(payload: DemarchePayload, instance: str, sent_at: datetime) -> Demarche:
     """A démarche by itself, before any of its dossiers is here."""
-    with transaction.atomic(durable=True):
-        lock_platform_for(instance)
-        row = Demarche(
-            number=payload.number, ds_id=payload.id, title=payload.title, fetched_at=sent_at
+    with writing(instance) as platform:
+        demarche, _ = Demarche.objects.get_or_create(
+            number=payload.number,
+            defaults={"ds_id": payload.id, "title": payload.title, "fetched_at": sent_at},
         )
-        known = Demarche.objects.filter(number=payload.number).first()
-        if known is None:
-            write_demarches([row])
-    return known or Demarche.objects.get(number=payload.number)
+        if not platform.instance:
+            platform.instance = instance
+            save_platform(platform)
+    return demarche
 
 
-def _is_older(payload: DossierPayload, dossier: Dossier | None, sent_at: datetime) -> bool:
-    return dossier is not None and (payload.date_derniere_modification, sent_at) < (
+def _is_older(payload: DossierPayload, dossier: Dossier | None, moment: Moment) -> bool:
+    return dossier is not None and moment.loses_to(
+        payload.date_derniere_modification,
         dossier.date_derniere_modification,
         dossier.fetched_at,
     )
 
 
 def _store_demarches(
-    payloads: Iterable[DossierPayload], dossiers: Iterable[Dossier], sent_at: datetime
+    payloads: Iterable[DossierPayload], dossiers: Iterable[Dossier], moment: Moment
 ) -> tuple[dict[int, Demarche], set[int]]:
     """The démarches of the answers by number, and those whose name is new to their dossiers."""
+    sent_at = moment.sent_at
     given = {payload.demarche.number: payload.demarche for payload in payloads}
     rows = {dossier.demarche.number: dossier.demarche for dossier in dossiers}
     if missing := [number for number in given if number not in rows]:
@@ -188,7 +195,7 @@ def _store_demarches(
         if row.number not in rows
         or any(getattr(rows[row.number], name) != getattr(row, name) for name in GIVEN)
     ]
-    written = write_demarches(others)
+    written = write_demarches(others, moment)
     renamed = set[int]()
     for other in others:
         row = rows.get(other.number)
@@ -219,7 +226,7 @@ def _assign_all(
     payload: DossierPayload,
     demarche: Demarche,
     messages: list[list[Any]],
-    sent_at: datetime,
+    moment: Moment,
 ) -> tuple[list[str], bool]:
     """Set every column; those that our JSON shows and that differ, and whether another one does."""
     shown: dict[str, Any] = {name: getattr(payload, name) for name in COPIED} | {
@@ -234,13 +241,13 @@ def _assign_all(
         "usager_account_deleted": payload.usager.is_deleted,
         **_queue(messages, payload.usager.email, dossier.settled_until),
     }
-    if sent_at >= dossier.checked_at:
+    if moment.follows(dossier.checked_at):
         shown["absent_since"] = others["erased_at"] = None
-        dossier.checked_at = sent_at
+        dossier.checked_at = moment.sent_at
     loud, quiet = _assign(dossier, shown), _assign(dossier, others)
     dossier.demarche = demarche  # equal by its key, perhaps not by its title
-    dossier.fetched_at = sent_at
-    forgotten = forget_failure(dossier, sent_at)
+    dossier.fetched_at = moment.sent_at
+    forgotten = forget_failure(dossier, moment)
     return loud, bool(quiet) or forgotten
 
 

@@ -32,6 +32,7 @@ from dsintegration.models.mirror import (
     DossierQuerySet,
     Message,
     Platform,
+    RefreshTurn,
 )
 from dsintegration.models.perimeters import Perimeter
 
@@ -56,6 +57,7 @@ __all__ = [
     "Perimeter",
     "Platform",
     "PurgedDossier",
+    "RefreshTurn",
     "UsagerAccess",
     "UsagerAccessQuerySet",
     "UsagerSession",

@@ -52,6 +52,32 @@ class Platform(models.Model):
         return stored_error(self.last_error_code, self.last_error_reason)
 
 
+class RefreshTurn(models.Model):
+    """The one row that knows who is refreshing this database (mirror/turn.py).
+
+    Its moments are of the database's own clock, which all machines share.
+    """
+
+    SINGLETON = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=SINGLETON, editable=False)
+    holder = models.CharField(max_length=200, blank=True)
+    is_full = models.BooleanField(default=False)
+    ends_at = models.DateTimeField(null=True)
+    waited_for_until = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "tour de rafraîchissement"
+        verbose_name_plural = "tours de rafraîchissement"
+        default_permissions = ()
+        constraints = (
+            models.CheckConstraint(condition=models.Q(id=1), name="refresh_turn_is_a_single_row"),
+        )
+
+    def __str__(self) -> str:
+        return self.holder or "libre"
+
+
 class Demarche(models.Model):
     number = models.PositiveIntegerField("numéro")
     ds_id = models.CharField("identifiant sur la plateforme", max_length=255)
@@ -70,6 +96,37 @@ class Demarche(models.Model):
             "la décision qu'à l'usager qui a accepté de la recevoir."
         ),
     )
+
+    followed = models.BooleanField(
+        "suivie en entier",
+        default=False,
+        db_default=False,
+        help_text=(
+            "Tous ses dossiers sont ici, et les nouveaux y viennent d'eux-mêmes. Décocher "
+            "n'efface rien."
+        ),
+    )
+    token = models.CharField(
+        "empreinte du jeton qui la lit",
+        max_length=32,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+    )
+
+    # How far its lists were read (refresh/lists.py), by the platform's clock. Until when all that
+    # moved is here; from when on nothing was missed; where a reading that was cut short goes on.
+    read_until = models.DateTimeField(null=True, editable=False)
+    covered_from = models.DateTimeField(null=True, editable=False)
+    reading_since = models.DateTimeField(null=True, editable=False)
+    reading_from = models.DateTimeField(null=True, editable=False)
+    reading_cursor = models.TextField(blank=True, default="", db_default="", editable=False)
+    # When its list of dossiers that are gone for good was last read to the end.
+    deleted_read_at = models.DateTimeField(null=True, editable=False)
+    # Its lists failed so many times in a row, and are not asked for before that.
+    list_tries = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+    next_list_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = "démarche"
@@ -231,6 +288,10 @@ class Dossier(models.Model):
     last_error_code = models.CharField("dernière erreur", max_length=50, blank=True)
     last_error_reason = models.CharField("raison de l'erreur", max_length=50, blank=True)
     last_error_at = models.DateTimeField("erreur survenue le", null=True, blank=True)
+    tries = models.PositiveSmallIntegerField(
+        "échecs de suite", default=0, db_default=0, editable=False
+    )
+    next_try_at = models.DateTimeField("pas redemandé avant", null=True, blank=True, editable=False)
 
     objects = DossierQuerySet.as_manager()
 
@@ -274,6 +335,11 @@ class Dossier(models.Model):
                 fields=["last_error_at"],
                 name="dossier_failing",
                 condition=models.Q(last_error_at__isnull=False),
+            ),
+            models.Index(
+                fields=["next_try_at"],
+                name="dossier_next_try",
+                condition=models.Q(next_try_at__isnull=False),
             ),
         )
 

@@ -5,32 +5,21 @@ The network alone: nothing is stored here.
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain, islice
-from threading import Barrier
 from typing import Any
 
-from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from dsintegration.exceptions import DSError, DSInvalidResponse, Reason
+from dsintegration.exceptions import DSError, DSInvalidResponse
 from dsintegration.payloads import DossierPayload, parse_dossier
 from dsintegration.platform.client import Client
 from dsintegration.platform.cost import Cost, Meter
-
-# One dossier of the batch may be at fault, or the batch is too much: half of it may do.
-HALVED = {
-    Reason.NO_RIGHT,
-    Reason.TIMEOUT,
-    Reason.QUERY_TIMEOUT,
-    Reason.SERVER_ERROR,
-    Reason.QUERY_REFUSED,
-    Reason.TOO_LARGE,
-    Reason.UNEXPECTED,
-}
+from dsintegration.platform.outage import OF_ALL, Outage
+from dsintegration.platform.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -51,42 +40,49 @@ class Answer:
         return any(getattr(failure, "stops_batch", False) for failure in self.failures)
 
 
-def ask(client: Client, numbers: Sequence[int]) -> Generator[Answer, None, None]:
+def ask(
+    client: Client, numbers: Sequence[int], outage: Outage | None = None
+) -> Generator[Answer, None, None]:
     """The dossiers `numbers`, in one request where it succeeds, in halves of it where not.
 
-    A failure that even one dossier alone meets, and that is not its own, is that of all others; a
-    time-out, only when two in a row meet it.
+    Whatever a request fails with: the one dossier that is its cause is found, and costs the others
+    nothing, as long as the platform answers at all (outage.py).
     """
+    outage = outage or Outage(client)
     waiting = deque([list(dict.fromkeys(numbers))])
-    lone_timeouts, meter = 0, Meter(client)
+    meter = Meter(client)
     while waiting:
         batch = waiting.popleft()
-        before = timezone.now()
         try:
             if len(batch) == 1:
                 found, failed = {batch[0]: client.get_dossier(batch[0])}, dict[int, DSError]()
             else:
                 found, failed = client.get_dossiers(batch)
         except DSError as err:
-            if len(batch) > 1 and err.reason in HALVED:
+            failure, sent_at = err, client.sent_at or client.now()
+            if len(batch) > 1 or not outage.is_of_one(err):
+                outage.note_failure(err)
+            else:
+                failure.is_of_one_dossier = True
+                outage.note_lone_failure(err)
+            if outage.is_over or failure.reason in OF_ALL:
+                batch += [number for other in waiting for number in other]
+                waiting.clear()
+            elif len(batch) > 1:
                 middle = (len(batch) + 1) // 2
                 waiting.extendleft([batch[middle:], batch[:middle]])
                 continue
-            lone_timeouts = lone_timeouts + 1 if err.reason is Reason.TIMEOUT else 0
-            is_of_this_one = err.concerns_dossier or lone_timeouts == 1
-            if not is_of_this_one:
-                batch += [number for other in waiting for number in other]
-                waiting.clear()
-            failures = [err.about(number) for number in batch]
-            answer = Answer(client.sent_at or before, [], failures, meter.read())
+            failures = [failure.about(number) for number in batch]
+            answer = Answer(sent_at, [], failures, meter.read())
             # A refused token is said once: the others were not really asked.
             yield replace(answer, failures=answer.failures[:1]) if answer.stops_all else answer
-            meter.read()  # what the caller did meanwhile costs us nothing
+            meter = Meter(client)  # the next step may be another thread's
         else:
-            lone_timeouts = 0
+            outage.note_success()
+            sent_at = client.sent_at or client.now()
             payloads, failures = _validated(batch, found, failed)
-            yield Answer(client.sent_at or before, payloads, failures, meter.read())
-            meter.read()
+            yield Answer(sent_at, payloads, failures, meter.read())
+            meter = Meter(client)
 
 
 @sensitive_variables()
@@ -106,12 +102,20 @@ def _validated(
     return payloads, failures
 
 
-def ask_all(client: Client, numbers: Iterable[int], *, size: int, at_once: int) -> Iterator[Answer]:
+def ask_all(
+    client: Client,
+    numbers: Iterable[int],
+    *,
+    size: int,
+    at_once: int,
+    outage: Outage | None = None,
+) -> Iterator[Answer]:
     """The answers to all `numbers`, in requests of `size`, with `at_once` of them under way.
 
-    `numbers` is read in the caller's thread, no further than the requests are. Ends after the
-    first refusal of the token.
+    `numbers` is read in the caller's thread, no further than the requests are. Ends when the token
+    is refused, and when the platform turns out to be down.
     """
+    outage = outage or Outage(client)
     rest = iter(numbers)
     batches = iter(lambda: list(islice(rest, size)), [])
     if at_once > 1:
@@ -119,9 +123,9 @@ def ask_all(client: Client, numbers: Iterable[int], *, size: int, at_once: int) 
         at_once = at_once if len(first) > 1 else 1  # one request needs no thread
         batches = chain(first, batches)
     answers = (
-        _in_threads(client, batches, at_once)
+        _in_threads(client, batches, at_once, outage)
         if at_once > 1
-        else (answer for batch in batches for answer in ask(client, batch))
+        else _in_turn(client, batches, outage)
     )
     with closing(answers):
         for answer in answers:
@@ -130,30 +134,34 @@ def ask_all(client: Client, numbers: Iterable[int], *, size: int, at_once: int) 
                 return
 
 
-def _in_threads(
-    client: Client, batches: Iterator[list[int]], at_once: int
+def _in_turn(
+    client: Client, batches: Iterator[list[int]], outage: Outage
 ) -> Generator[Answer, None, None]:
-    with ThreadPoolExecutor(at_once) as pool:
+    while not outage.is_over and (batch := next(batches, None)):
+        yield from ask(client, batch, outage)
 
-        def start(batch: list[int]) -> Future[list[Answer]]:
-            return pool.submit(lambda: list(ask(client, batch)))
 
-        running = {start(batch) for batch in islice(batches, at_once)}
-        try:
-            while running:
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                running |= {start(batch) for batch in islice(batches, len(done))}
-                # What came is not lost by what another thread stumbled over.
-                for future in sorted(done, key=lambda future: future.exception() is not None):
-                    yield from future.result()
-        finally:
-            for future in running:
-                future.cancel()
-            together = Barrier(at_once)
+def _in_threads(
+    client: Client, batches: Iterator[list[int]], at_once: int, outage: Outage
+) -> Generator[Answer, None, None]:
+    with Workers(client, at_once) as workers:
+        waiting: dict[Future[Answer | None], Generator[Answer, None, None]] = {}
 
-            def close() -> None:
-                together.wait()  # so that each thread closes its own connection
-                client.close()
+        def go_on(answers: Generator[Answer, None, None]) -> None:
+            waiting[workers.submit(lambda: next(answers, None))] = answers
 
-            for _ in range(at_once):
-                pool.submit(close)
+        def fill() -> None:
+            most = 1 if outage.is_suspected else at_once
+            while len(waiting) < most and not outage.is_over and (batch := next(batches, None)):
+                go_on(ask(client, batch, outage))
+
+        fill()
+        while waiting:
+            # What came is not lost by what another thread stumbled over.
+            for future in workers.done(waiting):
+                answers = waiting.pop(future)
+                answer = future.result()
+                if answer is not None:
+                    go_on(answers)
+                    yield answer
+            fill()

@@ -5,8 +5,8 @@ import os
 import random
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -19,18 +19,30 @@ from gql.transport.exceptions import TransportConnectionFailed, TransportError
 from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from dsintegration import __version__, conf
-from dsintegration.exceptions import DSError, DSInvalidResponse, DSUnavailable, Reason
+from dsintegration.exceptions import (
+    DSAccessDenied,
+    DSError,
+    DSInvalidResponse,
+    DSUnavailable,
+    Reason,
+)
+from dsintegration.platform.clock import Clock
 from dsintegration.platform.documents import (
-    GET_CHANGES,
     GET_DEMARCHE,
     GET_DOSSIER,
-    GET_NOTHING,
+    GET_PULSE,
     Document,
     get_dossiers,
 )
-from dsintegration.platform.failures import answer_failure, failures_by_alias, network_failure
+from dsintegration.platform.failures import (
+    answer_failure,
+    failures_by_alias,
+    http_moment,
+    network_failure,
+)
 from dsintegration.platform.rate_limit import count_request, wait_for_turn
 from dsintegration.platform.sockets import deadline, seconds_left
+from dsintegration.platform.tokens import Tokens
 from dsintegration.platform.transport import BoundedTransport
 
 # gql writes whole answers, which name people, at DEBUG.
@@ -58,7 +70,8 @@ pause = time.sleep
 
 
 class Client:
-    """The API behind one address and one token. Threads may share it: each has its connection.
+    """The API behind one address and one token, or several (tokens.py): each of them is tried where
+    it is not known which one reads a démarche. Threads may share it: each has its connections.
 
     `timeouts`: seconds for a connection and for each read; `budget`: seconds for a whole call,
     from the name look-up to the last byte of the last retry; `patient`: calls wait until the last
@@ -69,7 +82,7 @@ class Client:
         self,
         url: str,
         token: str,
-        *,
+        *others: str,
         timeouts: tuple[float, float] = (5, 35),
         budget: float = BACKGROUND_BUDGET,
         patient: bool = False,
@@ -77,10 +90,11 @@ class Client:
         self.url = conf.validate_url(url, "DS_API_URL")
         if not token:
             raise ImproperlyConfigured("DS_API_TOKEN manque.")
-        self._token = token
+        self.tokens = Tokens([token, *others])
         self._timeouts = timeouts
-        self._budget = budget
-        self._patient = patient
+        self.budget = budget
+        self.patient = patient
+        self.clock = Clock()
         self._local = threading.local()
         self._counting = threading.Lock()
         self.requests = 0  # that were sent, retries included
@@ -92,7 +106,8 @@ class Client:
         Raises DossierNotFound, DSAccessDenied, DSUnavailable, DSInvalidResponse.
         """
         try:
-            data = self._execute(GET_DOSSIER.with_variables(number=number))
+            preferred = self.tokens.expected.pop(number, "")
+            data = self._with_each(preferred, GET_DOSSIER.with_variables(number=number))
         except DSError as err:
             err.dossier_number = number
             raise
@@ -101,6 +116,7 @@ class Client:
             raise DSInvalidResponse(
                 Reason.UNEXPECTED, dossier_number=number, detail="no dossier in the data"
             )
+        self._note_reader(dossier)
         return dossier
 
     @sensitive_variables()
@@ -112,6 +128,37 @@ class Client:
         One failing dossier nulls the whole answer. Those that its errors name are set aside, and
         the rest is asked again. Raises what concerns the request as a whole.
         """
+        found, failures = dict[int, dict[str, Any]](), dict[int, DSError]()
+        left, sent_at, trouble = list(numbers), None, None
+        expected = [self.tokens.expected.get(number, "") for number in numbers]
+        for name in self.tokens.in_order(expected[0]):
+            self._local.token = name
+            try:
+                more, failed = self._get_dossiers(left)
+            except DSAccessDenied as err:
+                trouble = self._refused(name, err, trouble)
+                continue
+            finally:
+                # As new as the first of its requests.
+                sent_at = sent_at or self._local.sent_at
+                self._local.sent_at = sent_at
+            for dossier in more.values():
+                self._note_reader(dossier)
+            found |= more
+            failures = failures | failed
+            left = [n for n, err in failed.items() if err.reason is Reason.NO_RIGHT]
+            if not left:
+                break
+        if trouble and not (found or failures):
+            raise trouble
+        for number in found:
+            failures.pop(number, None)
+            self.tokens.expected.pop(number, None)
+        return found, failures
+
+    def _get_dossiers(
+        self, numbers: Sequence[int]
+    ) -> tuple[dict[int, dict[str, Any]], dict[int, DSError]]:
         left, failures = list(numbers), dict[int, DSError]()
         for _ in range(MAX_ROUNDS):
             variables = {f"n{rank}": number for rank, number in enumerate(left)}
@@ -131,32 +178,37 @@ class Client:
                 return {n: dossier for n, dossier in found.items() if dossier}, failures
         raise trouble
 
-    def get_changes(self, demarche: int, since: datetime, cursors: Mapping[str, str]) -> Any:
-        """A page of what moved and what went in a démarche since a moment, not validated.
-
-        `cursors` go on from a former page: `after`, `afterPending`, `afterDeleted`.
-        """
-        variables = {"demarche": demarche, "since": since.isoformat(), **cursors}
-        return self._execute(GET_CHANGES.with_variables(**variables)).get("demarche")
+    def get_list(self, document: Document, demarche: int, **variables: Any) -> Any:
+        """A page of a list of a démarche (documents.py), not validated."""
+        asked = document.with_variables(demarche=demarche, **variables)
+        data = self._with_each(self.tokens.readers.get(demarche, ""), asked)
+        self.tokens.readers[demarche] = self._token_in_use
+        return data.get("demarche")
 
     def get_demarche(self, number: int) -> Any:
-        """What a démarche is called, not validated."""
-        return self._execute(GET_DEMARCHE.with_variables(number=number)).get("demarche")
+        """Its id, number and title, not validated."""
+        asked = GET_DEMARCHE.with_variables(number=number)
+        data = self._with_each(self.tokens.readers.get(number, ""), asked)
+        self.tokens.readers[number] = self._token_in_use
+        return data.get("demarche")
 
     def ask_once(self, document: Document) -> dict[str, Any]:
         """The `data` of the answer to one try: what a diagnosis sees (diagnosis.py).
 
         Not counted (rate_limit.py): a diagnosis must work when the cache does not.
         """
-        with deadline(self._budget):
+        with deadline(self.budget):
             return self._execute_once(document)
 
-    def answers(self, *, within: float) -> bool:
-        """Whether the platform answers just now, in one try of so many seconds."""
-        count_request()
+    def answers(self, *, within: float | None = None) -> bool:
+        """Whether the platform answers at all; `within`: in one try of so many seconds."""
         try:
-            with deadline(within):
-                self._execute_once(GET_NOTHING)
+            if within is None:
+                self._execute(GET_PULSE)
+            else:
+                count_request(self._counted_as)
+                with deadline(within):
+                    self._execute_once(GET_PULSE)
         except DSError:
             return False
         return True
@@ -169,8 +221,15 @@ class Client:
 
     @property
     def sent_at(self) -> datetime | None:
-        """When this thread's last call sent its last try: what an answer is as new as."""
-        return getattr(self._local, "sent_at", None)
+        """When this thread's last call sent its last try, by the platform's clock: what an answer
+        is as new as.
+        """
+        sent_at: datetime | None = getattr(self._local, "sent_at", None)
+        return sent_at and sent_at + self.clock.offset
+
+    def now(self) -> datetime:
+        """The platform's present."""
+        return self.clock.now()
 
     @property
     def requests_here(self) -> int:
@@ -179,9 +238,43 @@ class Client:
         return count
 
     def close(self) -> None:
-        """Close the connection of this thread; the next call opens another one."""
-        if session := self._local.__dict__.pop("session", None):
+        """Close the connections of this thread; the next call opens others."""
+        for session in self._local.__dict__.pop("sessions", {}).values():
             session.client.close_sync()
+
+    @property
+    def _token_in_use(self) -> str:
+        """The fingerprint of that of this thread's last call."""
+        name: str = getattr(self._local, "token", "") or self.tokens.first
+        return name
+
+    @sensitive_variables()
+    def _with_each(self, preferred: str, document: Document) -> dict[str, Any]:
+        """The `data` of the first token that has a right to it."""
+        trouble = None
+        for name in self.tokens.in_order(preferred):
+            self._local.token = name
+            try:
+                return self._execute(document)
+            except DSAccessDenied as err:
+                trouble = self._refused(name, err, trouble)
+        assert trouble is not None  # noqa: S101  # for mypy: there is a token
+        raise trouble
+
+    def _refused(
+        self, name: str, err: DSAccessDenied, former: DSAccessDenied | None
+    ) -> DSAccessDenied:
+        """What two refusals come to: one token that is good, without a right, is enough."""
+        if err.stops_batch:
+            self.tokens.note_refusal(name)
+        return former if former and not former.stops_batch else err
+
+    @sensitive_variables()
+    def _note_reader(self, dossier: Any) -> None:
+        demarche = dossier.get("demarche") if isinstance(dossier, dict) else None
+        number = demarche.get("number") if isinstance(demarche, dict) else None
+        if self.tokens.are_several and isinstance(number, int):
+            self.tokens.readers[number] = self._token_in_use
 
     def _execute(self, document: Document) -> dict[str, Any]:
         """The `data` of an answer without errors. Retries: every document of ours only reads."""
@@ -190,21 +283,21 @@ class Client:
             wait=_seconds_to_wait,
             stop=_is_the_last_try,
             sleep=lambda seconds: pause(seconds),
-            before_sleep=lambda _: count_request(),
+            before_sleep=lambda _: count_request(self._counted_as),
             reraise=True,
         )
         self._local.sent_at = None
-        if self._patient:
-            wait_for_turn()
+        if self.patient:
+            wait_for_turn(self._counted_as)
         else:
-            count_request()
-        with deadline(self._budget):
+            count_request(self._counted_as)
+        with deadline(self.budget):
             return attempts(self._execute_once, document)
 
     def _execute_once(self, document: Document) -> dict[str, Any]:
         session, transport = self._session(), self.transport
         transport.forget_last_answer()
-        self._local.sent_at = timezone.now()
+        self._local.sent_at, started = timezone.now(), time.monotonic()
         self._local.requests = self.requests_here + 1
         with self._counting:
             self.requests += 1
@@ -216,6 +309,11 @@ class Client:
         except (TransportError, AssertionError, TypeError, AttributeError):
             # gql's own words repeat the answer: neither shown nor chained.
             raise answer_failure(transport) from None
+        finally:
+            if transport.last_response is not None:
+                took = timedelta(seconds=time.monotonic() - started)
+                date = http_moment(transport.last_response.headers.get("Date"))
+                self.clock.learn(self._local.sent_at, took, date)
         response = transport.last_response
         errors = (transport.last_body or {}).get("errors")
         if response is None or response.status_code != 200 or errors not in (None, []):
@@ -224,18 +322,26 @@ class Client:
             raise answer_failure(transport)
         return result.data
 
+    @property
+    def _counted_as(self) -> str:
+        """The platform counts the requests of each token."""
+        return self._token_in_use if self.tokens.are_several else ""
+
     def _session(self) -> SyncClientSession:
-        session: SyncClientSession | None = getattr(self._local, "session", None)
-        # A process that was forked has its parent's connection, and would read its answers. It is
-        # left as it is: closing it would tell the other side.
-        if session is None or self._local.pid != os.getpid():
-            self._local.pid = os.getpid()
+        name = self._token_in_use
+        # A process that was forked has its parent's connections, and would read its answers. They
+        # are left as they are: closing one would tell the other side.
+        if self._local.__dict__.get("pid") != os.getpid():
+            self._local.pid, self._local.sessions = os.getpid(), {}
+        sessions: dict[str, SyncClientSession] = self._local.sessions
+        if name not in sessions:
+            token = self.tokens[name]
             transport = BoundedTransport(
-                self.url, token=self._token, user_agent=USER_AGENT, timeouts=self._timeouts
+                self.url, token=token, user_agent=USER_AGENT, timeouts=self._timeouts
             )
-            session = gql.Client(transport=transport).connect_sync()  # type: ignore[no-untyped-call]
-            self._local.session = session
-        return session
+            connected = gql.Client(transport=transport).connect_sync()  # type: ignore[no-untyped-call]
+            sessions[name] = connected
+        return sessions[name]
 
 
 def get_client(*, web: bool = False, patient: bool = False) -> Client:
@@ -252,14 +358,14 @@ def get_client(*, web: bool = False, patient: bool = False) -> Client:
     if web:
         connect, read = min(connect, WEB_BUDGET), min(read, WEB_BUDGET)
     budget = WEB_BUDGET if web else BACKGROUND_BUDGET
-    return _kept_client(conf.api_url(), conf.api_token(), (connect, read), budget, patient)
+    return _kept_client(conf.api_url(), conf.api_tokens(), (connect, read), budget, patient)
 
 
 @lru_cache(maxsize=4)
 def _kept_client(
-    url: str, token: str, timeouts: tuple[float, float], budget: float, patient: bool
+    url: str, tokens: tuple[str, ...], timeouts: tuple[float, float], budget: float, patient: bool
 ) -> Client:
-    return Client(url, token, timeouts=timeouts, budget=budget, patient=patient)
+    return Client(url, *tokens, timeouts=timeouts, budget=budget, patient=patient)
 
 
 # Retries

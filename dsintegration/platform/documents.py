@@ -83,44 +83,41 @@ def get_dossiers(count: int) -> Document:
     return Document(f"query getDossiers({variables}) {{ {aliases} }}{_MIRRORED}")
 
 
-# What moved in a démarche, and what went: numbers and dates only. Type Demarche.
-GET_CHANGES = Document("""\
-query getChanges(
-  $demarche: Int!
-  $since: ISO8601DateTime!
-  $after: String
-  $afterPending: String
-  $afterDeleted: String
-) {
-  demarche(number: $demarche) {
-    dossiers(updatedSince: $since, first: 100, after: $after) {
-      pageInfo { hasNextPage endCursor }
-      nodes { number dateDerniereModification }
-    }
-    pendingDeletedDossiers(deletedSince: $since, first: 100, after: $afterPending) {
-      pageInfo { hasNextPage endCursor }
-      nodes { number dateSupression }
-    }
-    deletedDossiers(deletedSince: $since, first: 100, after: $afterDeleted) {
-      pageInfo { hasNextPage endCursor }
-      nodes { number dateSupression }
-    }
-  }
-}
-""")
+# The three lists of a démarche, type Demarche: what moved, what is in the bin, what is gone for
+# good. Each is a request of its own: where one of them fails, the others still tell.
 
-# What a démarche is called.
+
+def _list(name: str, argument: str, fields: str, fragment: str = "") -> Document:
+    return Document(f"""\
+query {name}($demarche: Int!, $since: ISO8601DateTime!, $first: Int!, $after: String) {{
+  demarche(number: $demarche) {{
+    number
+    list: {argument}: $since, first: $first, after: $after) {{
+      pageInfo {{ hasNextPage endCursor }}
+      nodes {{ {fields} }}
+    }}
+  }}
+}}
+{fragment}""")
+
+
+# Numbers and dates only; with whole dossiers for démarches that are followed.
+GET_MOVED = _list("getMoved", "dossiers(updatedSince", "number dateDerniereModification")
+GET_MOVED_WHOLE = _list("getMovedWhole", "dossiers(updatedSince", "...Mirrored", _MIRRORED)
+GET_PENDING = _list("getPending", "pendingDeletedDossiers(deletedSince", "number dateSupression")
+GET_DELETED = _list("getDeleted", "deletedDossiers(deletedSince", "number dateSupression")
+
 GET_DEMARCHE = Document(
     "query getDemarche($number: Int!) { demarche(number: $number) { id number title } }"
 )
+
+# Whether the platform answers at all, whatever becomes of dossiers.
+GET_PULSE = Document("query getPulse { __typename }")
 
 # Whether a token may read a dossier: nothing of it but its number and that of its démarche.
 GET_RIGHT = Document(
     "query getRight($number: Int!) { dossier(number: $number) { number demarche { number } } }"
 )
-
-# Whether the platform answers at all: it names the type of its root.
-GET_NOTHING = Document("query getNothing { __typename }")
 
 # The platform refuses documents that are deeper than 15 levels; no type of it is nested so.
 GET_SCHEMA = Document(

@@ -18,31 +18,34 @@ now = time.time
 pause = time.sleep
 
 
-def count_request() -> None:
-    """Count a request that is sent now, whatever the minute has seen."""
-    key = _key(int(now()))
+def count_request(token: str = "") -> None:
+    """Count a request that is sent now, whatever the minute has seen; `token`: its fingerprint,
+    where there are several.
+    """
+    key = _key(int(now()), token)
     cache.add(key, 0, 2 * WINDOW)
     _change(key, 1)
 
 
-def wait_for_turn() -> None:
+def wait_for_turn(token: str = "") -> None:
     """Count a request as soon as the last minute has room for it; waits until then."""
     while True:
-        count_request()
+        count_request(token)
         second = int(now())
-        if _taken(second) <= conf.rate_limit():
+        if _taken(second, token) <= conf.rate_limit():
             return
-        _change(_key(second), -1)
+        _change(_key(second, token), -1)
         pause(1 - now() % 1)  # no second leaves the window before the present one ends
 
 
 def has_room() -> bool:
     """Whether the last minute has room for a request."""
-    return _taken(int(now())) < conf.rate_limit()
+    return _taken(int(now()), "") < conf.rate_limit()
 
 
-def _taken(second: int) -> int:
-    taken: dict[str, int] = cache.get_many([_key(second - ago) for ago in range(WINDOW + 1)])
+def _taken(second: int, token: str) -> int:
+    window = [_key(second - ago, token) for ago in range(WINDOW + 1)]
+    taken: dict[str, int] = cache.get_many(window)
     return sum(taken.values())
 
 
@@ -53,5 +56,5 @@ def _change(key: str, by: int) -> None:
         return
 
 
-def _key(second: int) -> str:
-    return f"{KEY}{second}"
+def _key(second: int, token: str = "") -> str:
+    return f"{KEY}{token}{second}"

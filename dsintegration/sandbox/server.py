@@ -7,15 +7,17 @@ trouble, then the query.
 import json
 import threading
 import time
-from base64 import urlsafe_b64encode
+from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.utils import format_datetime
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from django.utils import timezone
 from graphql import (
     DocumentNode,
     FieldNode,
@@ -35,6 +37,9 @@ PATH = "/api/v2/graphql"
 
 # Of the right shape, and good for nothing but the sandbox.
 TOKEN = urlsafe_b64encode(b"00000000-0000-4000-8000-000000000000;BacASabledsintegration12").decode()
+
+
+LISTS = ("dossiers", "pendingDeletedDossiers", "deletedDossiers")
 
 
 @dataclass(frozen=True)
@@ -98,9 +103,17 @@ class Sandbox:
         self.unlistable: set[int] = set()
         # Numbers that the token has no right to read.
         self.forbidden: set[int] = set(FORBIDDEN)
+        # Dossiers that lists show as null; what comes instead of a list (LISTS) of a démarche.
+        self.hidden: set[int] = set()
+        # Other tokens, each with the démarches that it may not read.
+        self.rights: dict[str, set[int]] = {}
+        self._local = threading.local()
+        self.list_replies: dict[tuple[int, str], Reply] = {}
         # What comes instead of our schema, whoever asks for it.
         self.introspection: Reply | None = None
         self.received: list[Received] = []
+        # The platform's clock, which its `Date` headers tell; ours, unless a test sets it apart.
+        self.now: Callable[[], datetime] = lambda: timezone.now()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(
@@ -125,11 +138,16 @@ class Sandbox:
         if _asks_for_the_schema_only(request.body):
             query = request.body["query"]
             return self.introspection or Reply(body=self._execute(query, {}, {}))
-        if scheme != "Bearer" or token != TOKEN:
+        if scheme != "Bearer" or token not in {TOKEN, *self.rights}:
             return _refusal(403, "Without a token, only public queries are allowed", "forbidden")
         if not isinstance(request.body, dict):
             return _refusal(400, "unexpected token", "bad_request")
         variables = request.body.get("variables") or {}
+        self._local.hidden = self.rights.get(token)
+        if isinstance(demarche := variables.get("demarche"), int):
+            asked = (name for name in LISTS if f" {name}(" in request.body.get("query", ""))
+            reply = self.list_replies.get((demarche, next(asked, "")))
+            return reply or Reply(body=self._execute(request.body.get("query"), variables, {}))
         numbers = [number for number in variables.values() if isinstance(number, int)]
         prepared = {number: reply for number in numbers if (reply := self._next_reply(number))}
         for reply in prepared.values():
@@ -173,7 +191,7 @@ class Sandbox:
 
     def _demarche(self, _info: object, number: int) -> dict[str, Any]:
         """The lists of a démarche."""
-        if number in self.unlistable:
+        if number in self.unlistable or number in self._forbidden:
             raise GraphQLError(
                 "An object of type Demarche was hidden due to permissions",
                 extensions={"code": "unauthorized"},
@@ -183,13 +201,16 @@ class Sandbox:
 
         def gone(rows: dict[int, str]) -> Callable[..., dict[str, Any]]:
             nodes = [{"number": n, "dateSupression": at} for n, at in rows.items()]
-            return lambda _info, **asked: _page(nodes, "dateSupression", **asked)
+            return lambda _info, **asked: _page(nodes, "dateSupression", set(), **asked)
+
+        def here(_info: object, **asked: Any) -> dict[str, Any]:
+            return _page(dossiers, "dateDerniereModification", self.hidden, **asked)
 
         return {
             "id": named.get("id", f"Procedure-{number}"),
             "number": number,
             "title": named.get("title", f"Démarche n° {number}"),
-            "dossiers": lambda _info, **asked: _page(dossiers, "dateDerniereModification", **asked),
+            "dossiers": here,
             "pendingDeletedDossiers": gone(self.pending),
             "deletedDossiers": gone(self.deleted),
         }
@@ -208,12 +229,20 @@ class Sandbox:
                     error | {"path": [alias, *error["path"][1:]]}
                     for error in prepared[number].body.get("errors", [])
                 ]
-            elif number in self.forbidden:
+            elif number in self.forbidden or self._is_forbidden(number):
                 message = "An object of type Dossier was hidden due to permissions"
                 failures.append(_error(message, "unauthorized", alias))
             elif number not in self.dossiers:
                 failures.append(_error("Dossier not found", "not_found", alias))
         return failures
+
+    @property
+    def _forbidden(self) -> set[int]:
+        return getattr(self._local, "hidden", None) or set()
+
+    def _is_forbidden(self, number: int) -> bool:
+        dossier = self.dossiers.get(number)
+        return dossier is not None and dossier["demarche"]["number"] in self._forbidden
 
     def _handler(sandbox) -> type[BaseHTTPRequestHandler]:  # noqa: N805  # `self` is the handler's
         class Handler(BaseHTTPRequestHandler):
@@ -238,7 +267,7 @@ class Sandbox:
                 headers = {
                     "Content-Type": reply.content_type,
                     "Content-Length": str(len(content)),
-                    "Date": self.date_time_string(),
+                    "Date": format_datetime(sandbox.now(), usegmt=True),
                 }
                 if reply.reset_in is not None:
                     headers["RateLimit-Reset"] = str(round(time.time() + reply.reset_in))
@@ -285,24 +314,37 @@ def _asked(document: DocumentNode, variables: dict[str, Any]) -> Iterator[tuple[
 def _page(
     nodes: list[dict[str, Any]],
     date: str,
+    hidden: set[int],
     *,
     first: int = 100,
     after: str | None = None,
     **since: str,
 ) -> dict[str, Any]:
-    """A page of a connection, oldest change first; the cursor is a rank."""
+    """A page of a connection, oldest change first; the cursor is the place of its last row."""
     floor = next(iter(since.values()), None)
-    moment = datetime.fromisoformat
+
+    def place(node: dict[str, Any]) -> tuple[float, int]:
+        return datetime.fromisoformat(node[date]).timestamp(), node["number"]
+
     rows = sorted(
-        (node for node in nodes if floor is None or moment(node[date]) >= moment(floor)),
-        key=lambda node: (moment(node[date]), node["number"]),
+        (
+            node
+            for node in nodes
+            if floor is None or place(node)[0] >= datetime.fromisoformat(floor).timestamp()
+        ),
+        key=place,
     )
-    start = int(after or 0)
-    shown = rows[start : start + min(first, 100)]
-    end = start + len(shown)
+    if after:
+        moment, _, number = b64decode(after).decode().partition(";")
+        rows = [node for node in rows if place(node) > (float(moment), int(number))]
+    shown = rows[: min(first, 100)]
+    cursor = "{};{}".format(*place(shown[-1])) if shown else ""
     return {
-        "nodes": shown,
-        "pageInfo": {"hasNextPage": end < len(rows), "endCursor": str(end) if shown else None},
+        "nodes": [None if node["number"] in hidden else node for node in shown],
+        "pageInfo": {
+            "hasNextPage": len(shown) < len(rows),
+            "endCursor": b64encode(cursor.encode()).decode() if shown else None,
+        },
     }
 
 

@@ -23,6 +23,7 @@ from dsintegration.harmless import on_a_page
 from dsintegration.mirror.summary import Week, summary
 from dsintegration.models import Demarche, Dossier, Message, Platform
 from dsintegration.perimeters import ASK, sight_of
+from dsintegration.platform.tokens import Tokens
 from dsintegration.words import IN_AN_AGENTS_WORDS, UNCONFIGURED
 
 register = template.Library()
@@ -204,10 +205,16 @@ def banners(context: Context) -> list[Banner]:
         said.append(Banner(level, capfirst(sentence), platform.last_error_at))
     try:
         expires = conf.api_token_expires()
-        if not conf.sandbox():
-            conf.api_token()
+        refused = [] if conf.sandbox() else Tokens(conf.api_tokens()).refused()
     except ImproperlyConfigured as err:
         return [*said, Banner("error", str(err) if is_operator else UNCONFIGURED)]
+    if refused and is_operator:
+        which = f"{len(refused)} jeton de DS_API_TOKENS est refusé"
+        if len(refused) > 1:
+            which = f"{len(refused)} jetons de DS_API_TOKENS sont refusés"
+        said.append(
+            Banner("warning", f"{which} par la plateforme ; les autres continuent : remplacez-le.")
+        )
     if expires and expires - timezone.localdate() <= NOTICE and not conf.sandbox():
         when = "a expiré le" if expires < timezone.localdate() else "expire le"
         said.append(Banner("warning", f"Le jeton de la plateforme {when} {expires:%d/%m/%Y}."))

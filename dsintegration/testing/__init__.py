@@ -130,6 +130,7 @@ def platform() -> Iterator[TestPlatform]:
                 DS_SANDBOX=False,
                 DS_API_URL=ours.url,
                 DS_API_TOKEN=TOKEN,
+                DS_API_TOKENS=[],
                 DS_SITE_URL=SANDBOX_SITE_URL,
             )
         )

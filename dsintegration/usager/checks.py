@@ -44,7 +44,7 @@ def check_layout(**_: Any) -> list[CheckMessage]:
         (Error if block == "content" else Warning)(
             f"Le gabarit {name} (DS_BASE_TEMPLATE) n'a pas de bloc « {block} » : {lost}.",
             hint=f"Ajoutez-y {{% block {block} %}}{{% endblock %}} : docs/integration.md.",
-            id="dsintegration.E022" if block == "content" else "dsintegration.W025",
+            id="dsintegration.E022" if block == "content" else "dsintegration.W028",
         )
         for block, lost in BLOCKS.items()
         if block not in blocks

@@ -9,6 +9,7 @@ import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from tests.bench.clock import seconds
@@ -30,9 +31,9 @@ def platform(*options: str) -> Iterator[str]:
             process.terminate()
 
 
-def control(origin: str, moved: int, total: int = DOSSIERS) -> dict:
+def control(origin: str, moved: int, total: int = DOSSIERS, demarches: int = 5) -> dict:
     """What the platform counted since the last call; from now on so many dossiers have moved."""
-    address = f"{origin}/control?moved={moved}&total={total}"
+    address = f"{origin}/control?moved={moved}&total={total}&demarches={demarches}"
     with urllib.request.urlopen(address) as response:
         return json.load(response)
 
@@ -71,7 +72,7 @@ def bench_time(origin: str) -> None:
     sample = one_by_one(origin)
     print(f"(a) one POST each, new connections: {sample:.0f} s ({SAMPLE} of them, extrapolated)")
     for label, moved, options, most in (
-        ("(b) all have changed", DOSSIERS, (), 320),
+        ("(b) all have changed", DOSSIERS, (), 330),
         ("(c) none has", 0, (), 15),
         ("(d) 100 have", 100, (), 20),
         ("    --full", 0, ("--full",), 220),
@@ -86,11 +87,70 @@ def bench_time(origin: str) -> None:
             limit = 1.5 if connection.vendor == "postgresql" else 1.8
             print(f"    over the platform's own time {took / least:.2f}   at most {limit}")
             print(f"    (a) over it {sample / took:.0f}   at least 40")
+    bench_followed(origin)
     for label, moved in (("none changed", 0), ("all changed", DOSSIERS)):
         control(origin, moved)
         with CaptureQueriesContext(connection) as captured:
             list(fetch_dossiers(numbers[:50]))
         print(f"SQL statements a batch, {label}: {count_statements(captured)}   at most 12")
+
+
+def bench_followed(origin: str) -> None:
+    """Five followed démarches: the import, then what a quarter of an hour costs."""
+    from django.core.cache import cache
+    from django.core.management import call_command
+    from django.db.models import F
+
+    from dsintegration import conf
+    from dsintegration.models import Demarche, Dossier, JournalEntry, Message
+    from dsintegration.refresh import Tally, refresh
+
+    def run(label: str, most: int, *, due: bool) -> None:
+        cache.clear()
+        if due:
+            Dossier.objects.update(checked_at=F("checked_at") - timedelta(hours=2))
+            Demarche.objects.update(covered_from=F("covered_from") - timedelta(hours=3))
+        took = seconds(lambda: call_command("refresh_dossiers", stdout=io.StringIO()))
+        told = control(origin, 0)
+        least = told["seconds"] / conf.in_flight()
+        print(
+            f"{label:38} {told['requests']:4} requests   at most {most};   {took:.1f} s, over the "
+            f"platform's own time {took / least:.2f}   at most 1.3"
+        )
+
+    for model in (Message, Dossier):
+        model.objects.all().delete()
+    JournalEntry.objects.all()._raw_delete("default")
+    Demarche.objects.update(followed=True)
+    control(origin, 0)
+    run("followed: import from nothing", 110, due=False)
+    run("followed: none changed", 5, due=False)
+    run("followed: none changed, all due", 15, due=True)
+    control(origin, DOSSIERS)
+    run("followed: all changed", 110, due=False)
+    print("dossiers here:", Dossier.objects.count())
+    # A thousand démarches of twenty dossiers: three lists each would be more than their batches.
+    Demarche.objects.update(followed=False)
+    Message.objects.all().delete()
+    Dossier.objects.all().delete()
+    control(origin, 0, 20_000, 1000)
+    numbers = range(FIRST, FIRST + 20_000)
+    from dsintegration.services import fetch_dossiers
+
+    cache.clear()
+    list(fetch_dossiers(numbers))
+    Dossier.objects.update(checked_at=F("checked_at") - timedelta(hours=2))
+    control(origin, 0, 20_000, 1000)
+    cache.clear()
+    took = seconds(lambda: list(refresh(due_now(), Tally())))
+    told = control(origin, 0)
+    print(f"1,000 démarches of 20: {told['requests']} requests, {took:.1f} s")
+
+
+def due_now():
+    from dsintegration.refresh import due_dossiers
+
+    return due_dossiers()
 
 
 def bench_memory() -> None:
@@ -103,7 +163,7 @@ def bench_memory() -> None:
                 "from django.core.management import call_command\n"
                 "from dsintegration import services\n"
                 "from dsintegration.platform import client\n"
-                "client.wait_for_turn = lambda: None\n"
+                "client.wait_for_turn = lambda *_: None\n"
                 "call_command('migrate', verbosity=0)\n"
                 f"for _ in services.fetch_dossiers(range({FIRST}, {FIRST + count})): pass\n"
                 "call_command('refresh_dossiers', '--older-than', '0s', '--full')\n"
@@ -137,6 +197,7 @@ def main() -> None:
             "DATABASE_URL": os.environ.get("DATABASE_URL") or f"sqlite:///{folder}/bench.sqlite3",
             "DS_API_TOKEN": "a" * 84,
             "DS_API_URL": f"{origin}/api/v2/graphql",
+            "DS_RATE_LIMIT": "400",
             "DS_SANDBOX": "",
             "DEBUG": "",
             "LOG_LEVEL": "WARNING",

@@ -33,7 +33,7 @@ MODEL = (
 class Platform:
     def __init__(self, delays: bool) -> None:
         self.delays = delays
-        self.moved, self.revision, self.total = 0, 0, 10_000
+        self.moved, self.revision, self.total, self.demarches = 0, 0, 10_000, DEMARCHES
         self.requests, self.seconds = 0, 0.0
         self.lock = threading.Lock()
 
@@ -42,6 +42,7 @@ class Platform:
             told = json.dumps({"requests": self.requests, "seconds": self.seconds})
             self.requests, self.seconds = 0, 0.0
             self.moved, self.total = int(asked["moved"][0]), int(asked["total"][0])
+            self.demarches = int(asked["demarches"][0])
             self.revision += 1
         return told.encode()
 
@@ -49,38 +50,48 @@ class Platform:
         is_moved = number < FIRST + self.moved
         minute = self.revision if is_moved else 0
         text = MODEL.replace(b"@number@", b"%d" % number)
-        text = text.replace(b"@demarche@", b"%d" % (number % DEMARCHES + 1))
+        text = text.replace(b"@demarche@", b"%d" % (number % self.demarches + 1))
         return text.replace(b"@date@", b"2026-10-02T11:%02d:00+02:00" % minute)
 
-    def lists(self, variables: dict) -> bytes:
+    def lists(self, variables: dict, operation: str) -> tuple[bytes, int]:
+        """A page of a list, and how many whole dossiers are in it."""
+        whole = operation == "getMovedWhole"
+        # A list from the beginning has all of them; a later one, what moved.
+        count = self.total if variables["since"] < "2011" else self.moved
         moved = [
             number
-            for number in range(FIRST, FIRST + self.moved)
-            if number % DEMARCHES + 1 == variables["demarche"]
+            for number in range(FIRST, FIRST + count)
+            if number % self.demarches + 1 == variables["demarche"]
         ]
+        if operation not in ("getMoved", "getMovedWhole"):
+            moved = []
         start = int(variables.get("after") or 0)
+        page = moved[start : start + variables["first"]]
+        end = start + len(page)
         nodes = [
-            {"number": number, "dateDerniereModification": "2026-10-02T11:20:37+02:00"}
-            for number in moved[start : start + PAGE]
+            self.dossier(number)
+            if whole
+            else b'{"number": %d, "dateDerniereModification": "2026-10-02T11:20:37+02:00"}' % number
+            for number in page
         ]
-        end = start + len(nodes)
-        nothing = {"pageInfo": {"hasNextPage": False, "endCursor": None}, "nodes": []}
-        page = {
-            "pageInfo": {"hasNextPage": end < len(moved), "endCursor": str(end) if nodes else None},
-            "nodes": nodes,
-        }
-        demarche = {
-            "dossiers": page,
-            "pendingDeletedDossiers": nothing,
-            "deletedDossiers": nothing,
-        }
-        return json.dumps({"data": {"demarche": demarche}}).encode()
+        cursor = b'"%d"' % end if nodes else b"null"
+        more = b"true" if end < len(moved) else b"false"
+        content = (
+            b'{"data": {"demarche": {"number": %d, "list": {"pageInfo": {"hasNextPage": %b, '
+            b'"endCursor": %b}, "nodes": [%b]}}}}'
+            % (variables["demarche"], more, cursor, b",".join(nodes))
+        )
+        return content, len(nodes) if whole else 0
 
     def answer(self, body: bytes) -> bytes:
         asked = json.loads(body)
-        variables = asked["variables"]
-        if "getChanges" in asked["query"]:
-            content, dossiers = self.lists(variables), 0
+        variables, operation = asked["variables"], asked["query"].split()[1].partition("(")[0]
+        if operation == "getDemarche":
+            number = variables["number"]
+            demarche = {"id": f"Procedure-{number}", "number": number, "title": "Aide"}
+            content, dossiers = json.dumps({"data": {"demarche": demarche}}).encode(), 0
+        elif "demarche" in variables:
+            content, dossiers = self.lists(variables, operation)
         else:
             single = "number" in variables
             parts = [

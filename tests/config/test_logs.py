@@ -104,10 +104,14 @@ class TestFetches:
         Dossier.objects.update(checked_at="2026-01-01T00:00:00Z")
         list(refresh(due_dossiers(), Tally()))
         demarche = Dossier.objects.get().demarche.number
-        listed = [line for line in lines() if line.get("operation") == "list_changes"]
-        assert [(line["demarche"], line["outcome"], line["requests"]) for line in listed] == [
-            (demarche, "listed", 1)
-        ]
+        told = {
+            line["operation"]: (line["demarche"], line["outcome"], line["requests"])
+            for line in lines()
+            if line.get("operation", "").startswith("list_")
+        }
+        assert told == dict.fromkeys(
+            ["list_moved", "list_pending", "list_deleted"], (demarche, "listed", 1)
+        )
 
     def test_lists_that_are_refused(self, sandbox, lines, monkeypatch):
         monkeypatch.setattr("dsintegration.refresh.WORTH_A_LIST", 0)
@@ -115,7 +119,7 @@ class TestFetches:
         Dossier.objects.update(checked_at="2026-01-01T00:00:00Z")
         sandbox.unlistable.add(Dossier.objects.get().demarche.number)
         list(refresh(due_dossiers(), Tally()))
-        [line] = [line for line in lines() if line.get("operation") == "list_changes"]
+        [line] = [line for line in lines() if line.get("operation") == "list_moved"]
         assert line["outcome"].startswith("upstream_")
         assert line["reason"]
 

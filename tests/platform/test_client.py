@@ -481,6 +481,14 @@ class TestNetwork:
         assert (type(err), err.reason) == (DSUnavailable, Reason.NETWORK)
         assert len(pauses) == 2
 
+    def test_nothing_below_is_chained(self, make_client):
+        """The frames below hold the header with the token."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        err = fail(make_client(f"http://127.0.0.1:{port}/"))
+        assert err.__cause__ is None
+        assert err.__suppress_context__
+
     def test_unknown_host(self, make_client, monkeypatch):
         def unknown(*_, **__):
             raise socket.gaierror(socket.EAI_NONAME, "unknown")
@@ -631,7 +639,7 @@ class TestDeadline:
 
     def test_a_page_waits_ten_seconds_in_all(self, sandbox):
         client = get_client(web=True)
-        assert client._budget == 10
+        assert client.budget == 10
         assert max(client._timeouts) <= 10
 
 

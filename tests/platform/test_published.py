@@ -13,15 +13,16 @@ from dsintegration.platform.documents import GET_DOSSIER, Document
 from dsintegration.sandbox import Reply
 from dsintegration.sandbox import schema as sandbox_schema
 from dsintegration.services import fetch_dossier
-from tests.published import SAMPLES, needs_schema, samples, schema
+from tests.published import NEWER, SAMPLES, SCHEMA, needs_schema, samples, schema
 
 DOCUMENTS = {name: value for name, value in vars(documents).items() if isinstance(value, Document)}
 
 
 @needs_schema
+@pytest.mark.parametrize("published", [SCHEMA, NEWER], ids=lambda path: path.stem)
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_documents_fit_the_published_schema(name):
-    assert validate(schema(), DOCUMENTS[name].document) == []
+def test_documents_fit_the_published_schemas(name, published):
+    assert validate(schema(published), DOCUMENTS[name].document) == []
 
 
 @needs_schema

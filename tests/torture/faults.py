@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from functools import cache
 from typing import Any
 
@@ -240,6 +241,25 @@ def with_a_twin(exchange: Exchange) -> None:
     exchange.send(body.replace(b'"data": {', b'"data": {"dossier": null, ', 1))
 
 
+def dated(text: str) -> Act:
+    """The good answer, with that `Date`."""
+
+    def act(exchange: Exchange) -> None:
+        exchange.send(exchange.ask(), headers={"Content-Type": "application/json", "Date": text})
+
+    return act
+
+
+def at_another_time(seconds: int) -> Act:
+    """The good answer of a platform whose clock is not ours."""
+
+    def act(exchange: Exchange) -> None:
+        moment = formatdate(time.time() - seconds, usegmt=True)
+        dated(moment)(exchange)
+
+    return act
+
+
 LATIN = "Réponse de la préfecture : ça y est, été comme hiver"
 TOO_LATE, TOO_EARLY = "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"
 
@@ -273,6 +293,7 @@ FAULTS = [
     Fault("429 for an hour", says("Patience", "429 Slow", Retry_After="3600"), Reason.THROTTLED),
     Fault("500 storm", says({"errors": [error(None)]}, "500 Error"), Reason.SERVER_ERROR),
     Fault("502 storm", says(page("Bad"), "502 Bad", "text/html"), Reason.GATEWAY),
+    Fault("504 storm", says(page("Late"), "504 Late", "text/html"), Reason.TIMEOUT),
     Fault("503 storm", says({"error": "maintenance"}, "503 No"), Reason.MAINTENANCE),
     # Bodies
     Fault("truncated JSON", truncate, Reason.NOT_THE_API),
@@ -293,6 +314,9 @@ FAULTS = [
     Fault("JSON of 100,000 levels", says("[" * 100_000), Reason.NOT_THE_API),
     Fault("no dossier", says({"data": {"dossier": None}}), Reason.UNEXPECTED),
     Fault("a key twice", with_a_twin),
+    Fault("a clock ten minutes off", at_another_time(600)),
+    Fault("a clock a year off", at_another_time(365 * 86400)),
+    Fault("a Date that is none", dated("yesterday")),
     # Errors
     Fault(
         "errors without code",

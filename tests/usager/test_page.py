@@ -472,7 +472,7 @@ class TestFreshness:
 
         monkeypatch.setattr("dsintegration.usager.calls.fetch_dossier", spy)
         client.post(f"{PAGE}actualiser/")
-        assert asked_with[0]._budget == 10
+        assert asked_with[0].budget == 10
 
     def test_gone_from_the_platform(self, client, dossier, sandbox):
         client.post(f"{PAGE}actualiser/")

@@ -3,14 +3,13 @@
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.db import transaction
 from django.db.models import QuerySet, Value
 
 from dsintegration import journal
 from dsintegration.conf import SANDBOX_INSTANCE
 from dsintegration.management.base import BAD_INPUT, DossierCommand
 from dsintegration.mirror.erasing import erase
-from dsintegration.mirror.locking import forget_instance, lock_platform
+from dsintegration.mirror.locking import forget_instance, writing
 from dsintegration.models import Demarche, Dossier, Outcome, Platform
 
 BATCH = 500
@@ -34,8 +33,7 @@ class Command(DossierCommand):
         by, erased = journal.command(), 0
         while pks := list(Dossier.objects.order_by("pk").values_list("pk", flat=True)[:BATCH]):
             erased += len(erase(invented, pks, by))
-        with transaction.atomic(durable=True):
-            lock_platform()
+        with writing(None):
             Demarche.objects.filter(dossiers=None).delete()
             forget_instance()
         self.stdout.write(f"Bac à sable vidé, dossiers effacés : {erased}.")

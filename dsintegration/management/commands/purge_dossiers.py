@@ -18,7 +18,8 @@ class Command(DossierCommand):
     help = (
         "Efface les dossiers que l'on ne garde plus, avec leurs messages : ceux que la plateforme "
         "a effacés, et ceux qui dépassent les durées DS_PURGE_…. Efface aussi les entrées du "
-        "journal plus anciennes que DS_JOURNAL_KEPT. Ne demande rien à la plateforme."
+        "journal plus anciennes que DS_JOURNAL_KEPT. Ce qui partirait pour sa date seule est "
+        "d'abord redemandé à la plateforme ; sans réponse d'elle, il reste."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,10 +31,12 @@ class Command(DossierCommand):
         kept = conf.journal_kept()
         if dry_run:
             counts: Counter[Outcome] = Counter()
-            rows = due_dossiers(timezone.now()).order_by("number").values_list("number", "reason")
-            for number, reason in rows.iterator():
+            rows = due_dossiers(timezone.now()).order_by("number")
+            found = rows.values_list("number", "reason", "is_confirmed")
+            for number, reason, is_confirmed in found.iterator():
                 counts[Outcome(reason)] += 1
-                self.stdout.write(f"{number} : {Outcome(reason).label}")
+                doubt = "" if is_confirmed else ", à confirmer auprès de la plateforme"
+                self.stdout.write(f"{number} : {Outcome(reason).label}{doubt}")
             self._say("à effacer", counts)
             self.stdout.write("Rien n'a été effacé.")
             return
@@ -41,6 +44,9 @@ class Command(DossierCommand):
         with told_to_stop() as must_stop:
             purge(tally, by=journal.command(), must_stop=must_stop)
         self._say("effacés", tally.dossiers)
+        if tally.left:
+            why = f" ({tally.trouble})" if tally.trouble else ""
+            self.stdout.write(f"Laissés, faute de réponse de la plateforme : {tally.left}{why}")
         self.stdout.write(
             f"Journal, entrées de plus de {in_words(kept)} : {tally.entries}. "
             f"Accès d'usagers fermés : {tally.accesses}."

@@ -81,8 +81,9 @@ class Command(DossierCommand):
         from dsintegration.refresh import AlreadyRunning, Tally, due_dossiers, refresh
 
         due = due_dossiers(older_than, full=full)
+        followed = Demarche.objects.all()
         if state:
-            due = due.filter(state__in=state)
+            due, followed = due.filter(state__in=state), followed.none()
         if demarche:
             known = set(Demarche.objects.values_list("number", flat=True))
             if unknown := sorted(set(demarche) - known):
@@ -91,6 +92,7 @@ class Command(DossierCommand):
                     returncode=BAD_INPUT,
                 )
             due = due.filter(demarche__number__in=demarche)
+            followed = followed.filter(number__in=demarche)
 
         client, tally = get_client(patient=True), Tally()
         sent_before, started = client.requests, time.monotonic()
@@ -101,6 +103,8 @@ class Command(DossierCommand):
                     tally,
                     full=full,
                     limit=limit,
+                    followed=followed,
+                    is_partial=bool(state or demarche),
                     must_stop=must_stop,
                     client=client,
                     by=journal.command(unattended=True),

@@ -121,7 +121,7 @@ class TestChecks:
     @pytest.mark.parametrize(
         ("template", "expected"),
         [
-            ("base.html", {"dsintegration.E022", "dsintegration.W025"}),
+            ("base.html", {"dsintegration.E022", "dsintegration.W028"}),
             ("si/nothing.html", {"dsintegration.E021"}),
             ("dsintegration/layout.html", set()),
         ],

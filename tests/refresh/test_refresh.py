@@ -1,6 +1,5 @@
 """Keeping the mirror fresh: what is asked for, what is not, and what it says of itself."""
 
-import io
 import os
 import signal
 import subprocess
@@ -13,7 +12,6 @@ from itertools import cycle
 
 import pytest
 from django.core.cache import cache
-from django.core.management import CommandError, call_command
 from django.db import connections
 from django.utils import timezone
 
@@ -21,88 +19,25 @@ from dsintegration import refresh
 from dsintegration.durations import parse_duration
 from dsintegration.models import Demarche, Dossier, Message, Platform
 from dsintegration.platform import rate_limit
-from dsintegration.platform.documents import GET_CHANGES
+from dsintegration.platform.documents import GET_DELETED, GET_MOVED, GET_PENDING
 from dsintegration.sandbox import Reply
-from dsintegration.services import fetch_dossier, fetch_dossiers
+from dsintegration.services import fetch_dossier
 from tests.factories import DossierFactory, dossier_answer, message_answer
 from tests.processes import PROJECT, environment
+from tests.refresh.command import FIRST, LISTS, Run, change, lists_asked, numbers_asked
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-FIRST = 70_000  # beyond the numbers that the sandbox gives a meaning
-
-
-@pytest.fixture(autouse=True)
-def _empty_cache():
-    cache.clear()
-
-
-@pytest.fixture
-def tracked(sandbox, settings):
-    """Puts so many dossiers on the platform and in our database, checked two hours ago."""
-    settings.DS_IN_FLIGHT = 1
-
-    def put(count, first=FIRST, *, demarche=7, hours=2):
-        numbers = list(range(first, first + count))
-        for number in numbers:
-            sandbox.dossiers[number] = dossier_answer(
-                number,
-                demarche={"id": f"Procedure-{demarche}", "number": demarche, "title": "Aide"},
-                messages=[message_answer(f"m{number}")],
-            )
-        list(fetch_dossiers(numbers))
-        then = timezone.now() - timedelta(hours=hours)
-        Dossier.objects.filter(number__in=numbers).update(fetched_at=then, checked_at=then)
-        sandbox.received.clear()
-        return numbers
-
-    return put
-
-
-def change(sandbox, number, **fields):
-    """The platform's dossier moves now."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    sandbox.dossiers[number] |= {"dateDerniereModification": now, "state": "accepte"} | fields
-
-
-class Run:
-    def __init__(self, *words: str) -> None:
-        out, err = io.StringIO(), io.StringIO()
-        self.status = 0
-        try:
-            call_command("refresh_dossiers", *words, stdout=out, stderr=err)
-        except CommandError as error:
-            self.status = error.returncode
-            err.write(str(error))
-        self.out, self.err = out.getvalue(), err.getvalue()
-
-
-def lists_asked(sandbox) -> list[dict]:
-    return [
-        request.body["variables"]
-        for request in sandbox.received
-        if request.body["query"] == GET_CHANGES.text
-    ]
-
-
-def numbers_asked(sandbox) -> set[int]:
-    return {
-        number
-        for request in sandbox.received
-        if request.body["query"] != GET_CHANGES.text
-        for number in request.body["variables"].values()
-    }
-
 
 class TestLists:
-    def test_a_quiet_demarche_is_one_request(self, sandbox, tracked):
+    def test_a_quiet_demarche_is_three_requests(self, sandbox, tracked):
         numbers = tracked(120)
         run = Run()
         assert run.status == 0
-        assert len(sandbox.received) == 1
+        assert len(sandbox.received) == 3
         assert run.out.startswith(
             "0 récupérés (0 changés), 120 sans changement d'après leur démarche, 0 absents, "
-            "0 refusés, 0 en échec ; 1 requêtes, "
+            "0 refusés, 0 en échec ; 3 requêtes, "
         )
         assert not refresh.due_dossiers().exists()
         assert Dossier.objects.filter(number__in=numbers).count() == 120
@@ -119,7 +54,9 @@ class TestLists:
 
     def test_only_numbers_and_dates_are_asked_of_lists(self):
         for private in ("email", "body", "usager", "messages"):
-            assert private not in GET_CHANGES.text
+            assert not any(
+                private in document.text for document in (GET_MOVED, GET_PENDING, GET_DELETED)
+            )
 
     def test_lists_begin_before_the_stalest_check(self, sandbox, tracked):
         tracked(120)
@@ -154,7 +91,9 @@ class TestLists:
         for number in numbers[:130]:
             change(sandbox, number)
         Run()
-        assert [variables.get("after") for variables in lists_asked(sandbox)] == [None, "100"]
+        first, second = lists_asked(sandbox, GET_MOVED)
+        assert "after" not in first
+        assert second["after"]
         assert Dossier.objects.filter(state="accepte").count() == 130
 
     def test_lists_longer_than_the_dossiers_are_left(self, sandbox, tracked):
@@ -163,7 +102,7 @@ class TestLists:
             sandbox.dossiers[number] = dossier_answer(number)
             change(sandbox, number)
         run = Run()
-        assert len(lists_asked(sandbox)) == 3
+        assert len(lists_asked(sandbox, GET_MOVED)) == 3
         assert "120 récupérés" in run.out
 
     def test_few_dossiers_are_asked_for(self, sandbox, tracked):
@@ -185,8 +124,9 @@ class TestLists:
         tracked(110, first=80_000, demarche=8)
         tracked(30, first=90_000, demarche=9)
         Run()
-        assert sorted(variables["demarche"] for variables in lists_asked(sandbox)) == [7, 8]
-        assert len(sandbox.received) == 3
+        asked = sorted(variables["demarche"] for variables in lists_asked(sandbox))
+        assert asked == [7, 7, 7, 8, 8, 8]
+        assert len(sandbox.received) == 7
 
     def test_what_is_in_the_bin_or_gone(self, sandbox, tracked):
         numbers = tracked(120)
@@ -203,7 +143,7 @@ class TestLists:
         assert gone.absent_since
         assert gone.erased_at
         assert not other.absent_since
-        assert len(sandbox.received) == 1
+        assert len(sandbox.received) == 3
 
     def test_absent_and_failing_ones_are_asked_for_by_number(self, sandbox, tracked):
         numbers = tracked(120)
@@ -289,7 +229,7 @@ class TestSelection:
         assert numbers_asked(sandbox) == {others[0]}
 
     def test_a_page_is_no_end(self, sandbox, tracked, monkeypatch):
-        monkeypatch.setattr(refresh, "PAGE", 7)
+        monkeypatch.setattr("dsintegration.refresh.queue.PAGE", 7)
         monkeypatch.setattr(refresh, "WORTH_A_LIST", 1000)
         tracked(40)
         assert "40 récupérés" in Run().out
@@ -383,7 +323,7 @@ class TestTrouble:
         monkeypatch.setattr(sandbox, "answer", lambda _: Reply(503))
         run = Run("--full")
         assert run.status == 5
-        assert len(sandbox.received) == 3 * refresh.FAILURES_IN_A_ROW
+        assert len(sandbox.received) <= 30
         assert "Arrêté avant la fin" in run.err
 
     def test_the_next_one_goes_on(self, sandbox, tracked, monkeypatch):
@@ -407,7 +347,7 @@ class TestTrouble:
         whole = sandbox.answer
 
         def odd_lists(request):
-            if request.body["query"] == GET_CHANGES.text:
+            if request.body["query"] in LISTS:
                 return Reply(body={"data": {"demarche": {"dossiers": None}}})
             return whole(request)
 
@@ -435,7 +375,7 @@ class TestAtOnce:
         """While the platform moves: no deadlock, no failure, and the newest answer stays."""
         settings.DS_BATCH_SIZE, settings.DS_IN_FLIGHT = 5, 2
         monkeypatch.setattr(refresh, "WORTH_A_LIST", 10)
-        monkeypatch.setattr("dsintegration.platform.client.wait_for_turn", lambda: None)
+        monkeypatch.setattr("dsintegration.platform.client.wait_for_turn", lambda *_: None)
         numbers = tracked(40)
         failures, done = [], threading.Event()
 

@@ -1,0 +1,29 @@
+"""What a refresh came to."""
+
+from dataclasses import dataclass, field
+
+from dsintegration.exceptions import DossierNotFound, DSAccessDenied, DSError
+
+
+@dataclass
+class Tally:
+    """`failures`: one a kind, absences apart."""
+
+    fetched: int = 0
+    changed: int = 0
+    checked: int = 0
+    absent: int = 0
+    denied: int = 0
+    failed: int = 0
+    failures: dict[type[DSError], DSError] = field(default_factory=dict)
+    stopped_by: DSError | None = None
+
+    def add(self, err: DSError) -> None:
+        if isinstance(err, DossierNotFound):
+            self.absent += 1
+            return
+        self.failures.setdefault(type(err), err)
+        if isinstance(err, DSAccessDenied):
+            self.denied += 1
+        else:
+            self.failed += 1

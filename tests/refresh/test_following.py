@@ -1,0 +1,228 @@
+"""Whole démarches: imported, kept fresh, learnt of by themselves."""
+
+import io
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+from django.utils import timezone
+
+from dsintegration.models import Demarche, Dossier
+from dsintegration.platform.documents import (
+    GET_DELETED,
+    GET_MOVED,
+    GET_MOVED_WHOLE,
+    GET_PENDING,
+)
+from dsintegration.sandbox import Reply
+from tests.factories import DemarcheFactory, dossier_answer, message_answer
+from tests.refresh.command import FIRST, Run, change, lists_asked, numbers_asked
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def platform(sandbox, settings):
+    """Puts so many dossiers of démarche 7 on the platform, and none here."""
+    settings.DS_IN_FLIGHT = 1
+
+    def put(count, first=FIRST):
+        for number in range(first, first + count):
+            messages = [message_answer(f"m{number}")]
+            sandbox.dossiers[number] = dossier_answer(number, messages=messages)
+        return list(range(first, first + count))
+
+    return put
+
+
+class Follow:
+    def __init__(self, *words):
+        out, err = io.StringIO(), io.StringIO()
+        self.status = 0
+        try:
+            call_command("follow_demarche", *words, stdout=out, stderr=err)
+        except CommandError as error:
+            self.status, self.err = error.returncode, str(error)
+        self.out = out.getvalue()
+
+
+def sizes(sandbox):
+    return [asked["first"] for asked in lists_asked(sandbox, GET_MOVED_WHOLE, GET_MOVED)]
+
+
+class TestImport:
+    def test_a_hundred_a_request(self, sandbox, platform):
+        platform(250)
+        follow = Follow("7")
+        assert follow.out.startswith("« Demande d'aide » est suivie : 250 dossiers récupérés, 0 en")
+        assert Dossier.objects.count() == 250
+        assert len(sandbox.received) == 1 + 3
+
+    def test_news_come_by_themselves(self, sandbox, platform):
+        [first, *_] = platform(120)
+        Follow("7")
+        sandbox.received.clear()
+        change(sandbox, first)
+        new = 80_000
+        sandbox.dossiers[new] = dossier_answer(new, messages=[message_answer("new")])
+        change(sandbox, new)
+        run = Run()
+        assert run.out.startswith("2 récupérés (2 changés)")
+        assert len(sandbox.received) == 1
+        assert Dossier.objects.get(number=new).state == "accepte"
+        assert Dossier.objects.get(number=first).state == "accepte"
+
+    def test_what_is_due_and_did_not_move_is_vouched_for(self, sandbox, platform):
+        platform(120)
+        Follow("7")
+        hour = timedelta(hours=2)
+        for row in Dossier.objects.all():
+            row.checked_at -= hour
+            row.save()
+        row = Demarche.objects.get()
+        row.covered_from -= hour
+        row.read_until -= hour / 4
+        row.save()
+        sandbox.received.clear()
+        run = Run()
+        assert "120 sans changement" in run.out
+        assert [len(lists_asked(sandbox, d)) for d in (GET_MOVED_WHOLE, GET_PENDING)] == [1, 1]
+        assert not numbers_asked(sandbox)
+
+    def test_not_those_that_were_checked_before_it_was_followed(self, sandbox, platform):
+        platform(120)
+        Follow("7")
+        Dossier.objects.update(checked_at=timezone.now() - timedelta(hours=2))
+        assert "120 récupérés" in Run().out
+
+    def test_an_import_that_was_cut_short_goes_on(self, sandbox, platform, monkeypatch):
+        platform(350)
+        whole = sandbox.answer
+
+        def cut(request):
+            if request.body["variables"].get("after") and len(sandbox.received) > 3:
+                return Reply(503)
+            return whole(request)
+
+        monkeypatch.setattr(sandbox, "answer", cut)
+        follow = Follow("7")
+        assert follow.status == 5
+        assert "La suite au prochain rafraîchissement" in follow.err
+        assert Dossier.objects.count() == 200
+        sandbox.received.clear()
+        monkeypatch.setattr(sandbox, "answer", whole)
+        Demarche.objects.update(next_list_at=None)
+        Run()
+        assert Dossier.objects.count() == 350
+        assert len(lists_asked(sandbox, GET_MOVED_WHOLE)) == 2
+        assert Demarche.objects.get().read_until
+
+    def test_pages_shrink_and_grow_back(self, sandbox, platform, monkeypatch):
+        platform(300)
+        whole, large = sandbox.answer, []
+
+        def slow(request):
+            if request.body["variables"].get("first", 0) > 60 and len(large) < 1:
+                large.append(1)
+                return Reply(504)
+            return whole(request)
+
+        monkeypatch.setattr(sandbox, "answer", slow)
+        Follow("7")
+        assert sizes(sandbox) == [100, 50, 100, 100, 100]
+        assert Dossier.objects.count() == 300
+
+    def test_one_dossier_that_no_page_can_bring(self, sandbox, platform, monkeypatch):
+        numbers = platform(120)
+        culprit = numbers[60]
+        sandbox.replies[culprit] = Reply(504)
+        whole = sandbox.answer
+
+        def choke(request):
+            reply = whole(request)
+            text = reply.encoded().decode()
+            if request.body["query"] == GET_MOVED_WHOLE.text and f'"Dossier-{culprit}"' in text:
+                return Reply(504)
+            return reply
+
+        monkeypatch.setattr(sandbox, "answer", choke)
+        Follow("7")
+        assert Dossier.objects.count() == 119
+        assert Demarche.objects.get().read_until
+
+    def test_full_reads_it_anew(self, sandbox, platform):
+        [first, *_] = platform(120)
+        Follow("7")
+        sandbox.received.clear()
+        sandbox.dossiers[first]["usager"] = {"id": "u", "email": "other@example.org"}
+        Run("--full")
+        assert Dossier.objects.of_usager("other@example.org").exists()
+        assert len(lists_asked(sandbox, GET_MOVED_WHOLE)) == 2
+        assert not numbers_asked(sandbox)
+
+    def test_the_watermark_waits_for_a_whole_list(self, sandbox, platform):
+        [first, *_] = platform(3)
+        Follow("7")
+        before = Demarche.objects.get().read_until
+        sandbox.hidden.add(first)
+        change(sandbox, first)
+        Run()
+        assert Demarche.objects.get().read_until == before
+        sandbox.hidden.clear()
+        Run()
+        assert Demarche.objects.get().read_until > before
+        assert Dossier.objects.get(number=first).state == "accepte"
+
+    def test_one_that_went(self, sandbox, platform):
+        [first, *_] = platform(120)
+        Follow("7")
+        del sandbox.dossiers[first]
+        sandbox.deleted[first] = datetime.now(UTC).isoformat(timespec="seconds")
+        Dossier.objects.update(checked_at=timezone.now() - timedelta(hours=2))
+        Demarche.objects.update(covered_from=timezone.now() - timedelta(hours=3))
+        Run()
+        assert Dossier.objects.get(number=first).erased_at
+        assert len(lists_asked(sandbox, GET_DELETED)) == 1
+
+
+class TestWhoSaysSo:
+    def test_stop_forgets_nothing(self, sandbox, platform):
+        platform(3)
+        Follow("7")
+        stop = Follow("7", "--stop")
+        assert stop.out == "La démarche n° 7 n'est plus suivie ; ses dossiers restent.\n"
+        assert Dossier.objects.count() == 3
+        sandbox.received.clear()
+        Run()
+        assert not lists_asked(sandbox)
+        assert Follow("7", "--stop").status == 2
+
+    def test_twice_is_once(self, sandbox, platform):
+        platform(120)
+        Follow("7")
+        sandbox.received.clear()
+        Follow("7")
+        assert len(sandbox.received) == 2
+
+    @pytest.mark.parametrize(("number", "status"), [("x", 2), ("9", 4)])
+    def test_what_cannot_be_followed(self, sandbox, number, status):
+        sandbox.unlistable.add(9)
+        assert Follow(number).status == status
+        assert not Demarche.objects.exists()
+
+    def test_in_the_admin(self, admin_client, sandbox, platform):
+        platform(3)
+        demarche = DemarcheFactory(number=7)
+        page = reverse("admin:dsintegration_demarche_change", args=[demarche.pk])
+        assert "Suivie en entier" in admin_client.get(page).content.decode()
+        response = admin_client.post(page, {"followed": "on"}, follow=True)
+        assert "Le prochain rafraîchissement récupérera" in response.content.decode()
+        Run()
+        assert Dossier.objects.count() == 3
+        read_until = Demarche.objects.get().read_until
+        admin_client.post(page, {"followed": "on", "decision_hidden": "on"})
+        row = Demarche.objects.get()
+        assert (row.read_until, row.decision_hidden) == (read_until, True)
+        admin_client.post(page, {})
+        assert not Demarche.objects.get().followed

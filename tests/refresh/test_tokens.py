@@ -1,0 +1,105 @@
+"""Several tokens: each démarche is read by the one that may."""
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config import env
+from dsintegration import conf
+from dsintegration.models import Demarche, Dossier
+from dsintegration.platform.tokens import fingerprint
+from dsintegration.services import fetch_dossier, fetch_dossiers
+from tests.factories import dossier_answer
+from tests.refresh.command import FIRST, Run
+from tests.refresh.test_following import Follow
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+A, B = "a" * 84, "b" * 84
+
+
+@pytest.fixture
+def two(sandbox, settings):
+    """Token A reads démarche 7, B reads 8; two dossiers of each."""
+    settings.DS_API_TOKEN, settings.DS_API_TOKENS = "", [A, B]
+    settings.DS_IN_FLIGHT = 1
+    sandbox.rights = {A: {8}, B: {7}}
+    for number in range(FIRST, FIRST + 4):
+        key = 7 + number % 2
+        demarche = {"id": f"Procedure-{key}", "number": key, "title": f"Aide {key}"}
+        sandbox.dossiers[number] = dossier_answer(number, demarche=demarche, messages=[])
+    return sandbox
+
+
+def used(sandbox):
+    return [request.headers["Authorization"][-1] for request in sandbox.received]
+
+
+def test_an_unknown_dossier_is_tried_with_each(two):
+    fetch_dossier(FIRST + 1)
+    assert used(two) == ["a", "b"]
+    assert Demarche.objects.get().token == fingerprint(B)
+    assert B not in Demarche.objects.get().token
+
+
+def test_a_known_one_with_its_own(two):
+    fetch_dossier(FIRST + 1)
+    two.received.clear()
+    fetch_dossier(FIRST + 3)  # unknown here: its démarche is
+    fetch_dossier(FIRST + 1)
+    assert used(two) == ["a", "b", "b"]
+
+
+def test_a_batch(two):
+    outcomes = list(fetch_dossiers(range(FIRST, FIRST + 4)))
+    assert all(outcome.result for outcome in outcomes)
+    assert used(two) == ["a", "a", "b"]
+    two.received.clear()
+    list(fetch_dossiers(range(FIRST, FIRST + 4), size=2))
+    assert used(two) == ["a", "b"]
+
+
+def test_a_refused_one_steps_aside(two, admin_client):
+    del two.rights[A]
+    fetch_dossier(FIRST + 1)
+    fetch_dossier(FIRST + 3)
+    assert used(two) == ["a", "b", "b"]
+    page = admin_client.get("/admin/").content.decode()
+    assert "1 jeton de DS_API_TOKENS est refusé par la plateforme" in page
+
+
+def test_a_refresh_goes_on_without_it(two):
+    list(fetch_dossiers(range(FIRST, FIRST + 4)))
+    del two.rights[A]
+    run = Run("--full")
+    assert "2 récupérés (0 changés)" in run.out
+    assert Dossier.objects.failing().count() == 2  # nobody has a right to them now
+
+
+def test_follow(two):
+    assert "2 dossiers récupérés" in Follow("8").out
+    assert Demarche.objects.get(number=8).token == fingerprint(B)
+    two.received.clear()
+    Run()
+    assert used(two) == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("one", "several", "words"),
+    [(A, [B], "tous deux"), ("", [A, "x y"], "blanc"), ("", A, "liste"), ("", [], "manque")],
+)
+def test_settings(settings, one, several, words):
+    settings.DS_API_TOKEN, settings.DS_API_TOKENS = one, several
+    with pytest.raises(ImproperlyConfigured, match=words):
+        conf.api_tokens()
+
+
+def test_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("DS_API_TOKENS", f"{A}, {B}")
+    assert env.secrets("DS_API_TOKENS") == [A, B]
+    file = tmp_path / "tokens"
+    file.write_text(f"{A}\n\n{B}\n")
+    monkeypatch.delenv("DS_API_TOKENS")
+    monkeypatch.setenv("DS_API_TOKENS_FILE", str(file))
+    assert env.secrets("DS_API_TOKENS") == [A, B]
+    monkeypatch.setenv("DS_API_TOKEN_EXPIRES", "2027-06-30,2027-09-30")
+    assert [day.month for day in env.days("DS_API_TOKEN_EXPIRES")] == [6, 9]
