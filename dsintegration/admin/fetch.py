@@ -7,6 +7,7 @@ outside the agent's perimeter is told in the words of what does not exist.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django import forms
@@ -20,12 +21,14 @@ from dsintegration import background, journal
 from dsintegration.admin.pasting import Pasted, read_pasted
 from dsintegration.exceptions import DSError, DSUnavailable, Reason
 from dsintegration.models import Dossier, FetchLot
-from dsintegration.payloads import DossierPayload
 from dsintegration.perimeters import Sight, sight_of
-from dsintegration.platform.client import WEB_BUDGET, get_client
-from dsintegration.platform.sockets import deadline, seconds_left
-from dsintegration.services import FetchResult, fetch_dossiers
+from dsintegration.platform.sockets import WEB_BUDGET, deadline, seconds_left
 from dsintegration.words import UNCONFIGURED
+
+if TYPE_CHECKING:
+    from dsintegration.payloads import DossierPayload
+    from dsintegration.services import FetchResult
+
 
 MAX_NUMBERS = 500
 # A fetch that would have less time than that is left for after the page.
@@ -93,7 +96,7 @@ class Batch:
     """
 
     sight: Sight
-    results: list[FetchResult] = field(default_factory=list)
+    results: "list[FetchResult]" = field(default_factory=list)
     failures: list[DSError] = field(default_factory=list)
     outside: list[int] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
@@ -124,7 +127,7 @@ class Batch:
         return [number for number in failed if number is not None] + self.left
 
 
-def wanted_by(sight: Sight, payload: DossierPayload) -> bool:
+def wanted_by(sight: Sight, payload: "DossierPayload") -> bool:
     return sight.sees(payload.demarche.number)
 
 
@@ -144,6 +147,10 @@ def _fetch(
     *,
     web: bool,
 ) -> Batch:
+    # No project waits at its start for what these import (gql, pydantic).
+    from dsintegration.platform.client import get_client
+    from dsintegration.services import fetch_dossiers
+
     sight = sight_of(account)
     batch = Batch(sight)
     try:

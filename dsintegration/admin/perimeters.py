@@ -22,9 +22,7 @@ from dsintegration.admin.telling import sentence_of
 from dsintegration.exceptions import DossierNotFound, DSError
 from dsintegration.models import Demarche, Perimeter
 from dsintegration.perimeters import Sight, sight_of
-from dsintegration.platform.client import WEB_BUDGET, get_client
-from dsintegration.platform.sockets import deadline
-from dsintegration.services import fetch_demarche
+from dsintegration.platform.sockets import WEB_BUDGET, deadline
 from dsintegration.words import UNCONFIGURED
 
 
@@ -34,6 +32,10 @@ def find_on_platform(numbers: Iterable[int]) -> dict[int, str]:
     All within the time of a page, and outside any transaction.
     """
     faults = {}
+    # No project waits at its start for what these import (gql, pydantic).
+    from dsintegration.platform.client import get_client
+    from dsintegration.services import fetch_demarche
+
     with deadline(WEB_BUDGET):
         for number in numbers:
             try:

@@ -9,8 +9,8 @@ from dsintegration.api.sharing import Outcome, shared
 from dsintegration.exceptions import DossierNotFound, DSError, Reason
 from dsintegration.models import ApiKey, Dossier
 from dsintegration.payloads import DossierPayload
-from dsintegration.platform.client import WEB_BUDGET, get_client
-from dsintegration.platform.sockets import deadline
+from dsintegration.platform.client import get_client
+from dsintegration.platform.sockets import WEB_BUDGET, deadline
 from dsintegration.services import AnswerNotWanted, fetch_dossier
 
 # What any other dossier would have met as well.

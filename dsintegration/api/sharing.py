@@ -17,7 +17,7 @@ from django.utils import timezone
 from dsintegration import journal
 from dsintegration.exceptions import DSError, DSUnavailable, Reason, stored_error
 from dsintegration.models import OngoingFetch
-from dsintegration.platform.client import WEB_BUDGET
+from dsintegration.platform.sockets import WEB_BUDGET
 
 # A row whose process died tells nothing any more. A call ends within its budget; storing takes
 # some milliseconds, or on a busy SQLite some seconds.

@@ -24,7 +24,6 @@ from dsintegration import conf, journal
 from dsintegration.api import openapi
 from dsintegration.api.authentication import KeyAuthentication
 from dsintegration.api.errors import DossierIsNotHere, exception_handler
-from dsintegration.api.fetching import fetch_for
 from dsintegration.api.filters import DossierFilters, StrictFilterBackend
 from dsintegration.api.pagination import KeysetPagination
 from dsintegration.api.parameters import check_parameters
@@ -207,6 +206,9 @@ class DossierFetch(DossierView):
             raise ValidationError("Cette demande n'a pas de corps.")
         if not 1 <= number <= MAX_NUMBER:
             raise ValidationError({"number": f"il va de 1 à {MAX_NUMBER}."})
+        # No project waits at its start for what this imports (gql, pydantic).
+        from dsintegration.api.fetching import fetch_for
+
         created = fetch_for(self.key, number)
         return self.answer(
             self.find(number), status.HTTP_201_CREATED if created else status.HTTP_200_OK

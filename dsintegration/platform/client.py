@@ -41,7 +41,7 @@ from dsintegration.platform.failures import (
     network_failure,
 )
 from dsintegration.platform.rate_limit import count_request, wait_for_turn
-from dsintegration.platform.sockets import deadline, seconds_left
+from dsintegration.platform.sockets import WEB_BUDGET, deadline, seconds_left
 from dsintegration.platform.tokens import Tokens
 from dsintegration.platform.transport import BoundedTransport
 
@@ -53,7 +53,6 @@ USER_AGENT = f"dsintegration/{__version__}"
 # The seconds that one call may take in all. In the background they let a 429 wait for the next
 # minute, then a slow answer come; in a web request somebody is waiting.
 BACKGROUND_BUDGET = 120.0
-WEB_BUDGET = 10.0
 
 ATTEMPTS = 3
 # How often the rest of a batch is asked again: a server may name its failures one by one.

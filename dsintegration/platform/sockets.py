@@ -21,6 +21,9 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from dsintegration.platform.trace import Step, last_trace, new_trace
 
+# The seconds of a page or of an answer of ours: somebody waits for it.
+WEB_BUDGET = 10.0
+
 _thread = threading.local()
 
 

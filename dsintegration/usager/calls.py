@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
@@ -10,11 +11,11 @@ from django.utils import timezone
 from dsintegration import journal
 from dsintegration.exceptions import DossierNotFound, DSError
 from dsintegration.models import Dossier
-from dsintegration.payloads import DossierPayload
-from dsintegration.platform.client import get_client
 from dsintegration.platform.rate_limit import has_room
-from dsintegration.services import fetch_dossier, fetch_dossiers
 from dsintegration.usager import limits
+
+if TYPE_CHECKING:
+    from dsintegration.payloads import DossierPayload
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +34,15 @@ class MinuteIsFull(CannotAsk):
     """It is not down: we have asked it enough for now (DS_RATE_LIMIT)."""
 
 
-def call(number: int, *, wanted: Callable[[DossierPayload], bool] = lambda _: True) -> Dossier:
+def call(number: int, *, wanted: "Callable[[DossierPayload], bool]" = lambda _: True) -> Dossier:
     """The dossier as the platform gives it now; somebody waits, for 10 seconds at most.
 
     Raises DossierNotFound, CannotAsk, or AnswerNotWanted.
     """
+    # No project waits at its start for what these import (gql, pydantic).
+    from dsintegration.platform.client import get_client
+    from dsintegration.services import fetch_dossier
+
     if is_down():
         raise CannotAsk
     if not has_room():
@@ -64,6 +69,9 @@ def call_for_all(number: int, others: Sequence[int]) -> None:
 
     What cannot be had now is left as it is.
     """
+    from dsintegration.platform.client import get_client
+    from dsintegration.services import fetch_dossiers
+
     if is_down() or not has_room() or not limits.LISTS.take(number):
         return
     try:

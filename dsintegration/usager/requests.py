@@ -6,12 +6,11 @@ that was typed is known here by its digest alone: what waits in a queue names no
 """
 
 import logging
+from typing import TYPE_CHECKING
 
 from dsintegration import background, journal
 from dsintegration.exceptions import DossierNotFound
 from dsintegration.models import Action, Dossier, Outcome
-from dsintegration.payloads import DossierPayload
-from dsintegration.services import AnswerNotWanted
 from dsintegration.usager import limits
 from dsintegration.usager.addresses import canonical
 from dsintegration.usager.calls import (
@@ -26,6 +25,9 @@ from dsintegration.usager.calls import (
 from dsintegration.usager.digests import address_digest, digest, digest_of
 from dsintegration.usager.links import DossierIsGone
 from dsintegration.usager.mails import MailNotSent, send_link
+
+if TYPE_CHECKING:
+    from dsintegration.payloads import DossierPayload
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +111,9 @@ def _fetch_unknown(number: int, asker: str, network: str) -> Dossier:
     if not of_network.take(network) or not limits.UNKNOWN_NUMBERS.take():
         raise NoLink(Outcome.LIMITED)
 
-    def is_theirs(payload: DossierPayload) -> bool:
+    from dsintegration.services import AnswerNotWanted
+
+    def is_theirs(payload: "DossierPayload") -> bool:
         is_their_address = address_digest(number, payload.usager.email) == asker
         return is_their_address and not payload.usager.is_deleted
 

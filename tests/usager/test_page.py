@@ -470,7 +470,7 @@ class TestFreshness:
             asked_with.append(client)
             return real(number, client=client, **options)
 
-        monkeypatch.setattr("dsintegration.usager.calls.fetch_dossier", spy)
+        monkeypatch.setattr("dsintegration.services.fetch_dossier", spy)
         client.post(f"{PAGE}actualiser/")
         assert asked_with[0].budget == 10
 
