@@ -16,7 +16,7 @@ KEY = "dsintegration.refused."
 
 @sensitive_variables()
 def fingerprint(token: str) -> str:
-    return salted_hmac("dsintegration.token", token).hexdigest()[:32]
+    return salted_hmac("dsintegration.token", token, algorithm="sha256").hexdigest()[:32]
 
 
 class Tokens:
