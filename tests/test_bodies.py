@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsintegration.bodies import body_as_html
-from dsintegration.plain_html import TAGS
+from dsintegration.bodies.plain_html import TAGS
 from tests.factories import DossierFactory, MessageFactory
 
 SYSTEM = "contact@demarche.numerique.gouv.fr"

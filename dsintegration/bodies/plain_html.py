@@ -2,7 +2,7 @@
 
 A sanitiser that mends nesting as browsers do takes minutes for hostile nesting, and drops the tags
 that it does not know with the lines that they made. Whoever shows the result sanitises it all the
-same (bodies.py): nothing here decides what is harmless.
+same (bodies/__init__.py): nothing here decides what is harmless.
 """
 
 import re

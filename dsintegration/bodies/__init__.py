@@ -13,9 +13,9 @@ from django.utils.html import Urlizer, linebreaks
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
 
+from dsintegration.bodies.plain_html import TAGS, plain_html
 from dsintegration.harmless import on_a_page
 from dsintegration.models import Author, Message
-from dsintegration.plain_html import TAGS, plain_html
 
 
 @cache
