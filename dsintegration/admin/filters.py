@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from dsintegration.admin.searching import find_demarches
+from dsintegration.harmless import on_a_page
 from dsintegration.models import Demarche, Dossier, DossierQuerySet, FetchLot
 from dsintegration.perimeters import sight_of
 
@@ -37,7 +38,7 @@ class StateFilter(Filter):
         return queryset.filter(state=self.value()) if self.value() else queryset
 
     def chosen(self) -> str:
-        return super().chosen() or str(self.value() or "")
+        return super().chosen() or on_a_page(str(self.value() or ""))
 
 
 class SituationFilter(Filter):
@@ -167,7 +168,7 @@ class DemarcheFilter(_Named):
     def chosen(self) -> str:
         if self.pk:
             rows = sight_of(self.request.user).limit(Demarche.objects.filter(pk=self.pk), "pk")
-            return next((demarche.title for demarche in rows), "")
+            return next((on_a_page(demarche.title) for demarche in rows), "")
         return f"démarche « {self.typed} »" if self.typed else ""
 
     def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
@@ -191,7 +192,7 @@ class DemarcheFilter(_Named):
             query = changelist.get_query_string(
                 {"demarche__id__exact": demarche.pk}, remove=["demarche"]
             )
-            display = f"{demarche.title} (n° {demarche.number})"
+            display = f"{on_a_page(demarche.title)} (n° {demarche.number})"
             yield {
                 "selected": demarche.pk == self.pk,
                 "query_string": query,

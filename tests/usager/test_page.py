@@ -241,7 +241,7 @@ class TestMessages:
         page = show(dossier)
         assert not re.search("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", page)
         for seen in (
-            "en_\ufffdpause",
+            "En \ufffdpause",
             "Aide \ufffd\ufffdx",
             "a\ufffdb\ufffd",
             "a\ufffd\ufffd\ufffd<",
