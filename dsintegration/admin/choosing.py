@@ -10,6 +10,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from dsintegration.harmless import on_a_page
 from dsintegration.models import Demarche
 from dsintegration.numbers import MAX_NUMBER
 from dsintegration.perimeters import Sight
@@ -24,7 +25,7 @@ class DemarchesField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
     widget = forms.CheckboxSelectMultiple
 
     def label_from_instance(self, obj: Any) -> str:
-        return f"{obj.title} (n° {obj.number})"
+        return f"{on_a_page(obj.title)} (n° {obj.number})"
 
 
 class NumbersField(forms.CharField):

@@ -92,7 +92,7 @@ class DossierAdmin(ExportAdmin, FetchingAdmin):
 
     @admin.display(description="usager")
     def usager(self, dossier: Dossier) -> str:
-        return shortened(on_a_page(dossier.usager_email))
+        return shortened(dossier.usager_email)
 
     @admin.display(description="déposé le", ordering="date_depot")
     def depot(self, dossier: Dossier) -> str:
@@ -126,7 +126,7 @@ class DossierAdmin(ExportAdmin, FetchingAdmin):
 
     @admin.display(description="début du dernier message")
     def words(self, dossier: Any) -> str:
-        return getattr(dossier, "first_words", "")
+        return on_a_page(getattr(dossier, "first_words", ""))
 
     def get_list_display(self, request: HttpRequest) -> Any:
         return self.list_display_in_queue if _is_queue(request) else self.list_display

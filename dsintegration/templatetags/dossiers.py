@@ -92,6 +92,7 @@ def thousands(number: int) -> str:
 @register.filter
 def shortened(text: str, most: int = 40) -> SafeString:
     """A long address with its end left out; the whole of it on hover, and for a screen reader."""
+    text = on_a_page(text)
     if len(text) <= most:
         before, at, domain = text.rpartition("@")
         # A narrow column breaks the line there, and not inside a name.
