@@ -79,7 +79,7 @@ def writing(instance: str | None, patience: float = PATIENCE) -> Iterator[Platfo
 
 
 def _lock(patience: float) -> Platform:
-    # SQLite has one writer at a time anyway (config/env.py: IMMEDIATE).
+    # SQLite has one writer at a time anyway (hosting/sqlite3, IMMEDIATE).
     locking = connection.features.has_select_for_update
     sql, parameters = (LOCK, [f"{patience * 1000:.0f}"]) if locking else (SELECT, [])
     found = list(Platform.objects.raw(sql, parameters))

@@ -1,6 +1,6 @@
 """What our requests to the platform cost, and the one line of the logs that tells it.
 
-The line has its parts as fields too, for whoever counts (config/logs.py writes them as JSON).
+The line has its parts as fields too, for whoever counts (hosting/logs.py writes them as JSON).
 """
 
 import logging
