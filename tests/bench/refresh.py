@@ -72,7 +72,7 @@ def bench_time(origin: str) -> None:
     sample = one_by_one(origin)
     print(f"(a) one POST each, new connections: {sample:.0f} s ({SAMPLE} of them, extrapolated)")
     for label, moved, options, most in (
-        ("(b) all have changed", DOSSIERS, (), 330),
+        ("(b) all have changed", DOSSIERS, (), 320),
         ("(c) none has", 0, (), 15),
         ("(d) 100 have", 100, (), 20),
         ("    --full", 0, ("--full",), 220),
