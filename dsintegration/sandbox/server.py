@@ -31,6 +31,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
+from dsintegration.sandbox.forms import revision, whole
 from dsintegration.sandbox.scenarios import DOSSIERS, FORBIDDEN, REPLIES
 
 PATH = "/api/v2/graphql"
@@ -103,6 +104,8 @@ class Sandbox:
         self.unlistable: set[int] = set()
         # Numbers that the token has no right to read.
         self.forbidden: set[int] = set(FORBIDDEN)
+        # Forms of démarches, in the place of ours.
+        self.revisions: dict[int, dict[str, Any]] = {}
         # Dossiers that lists show as null; what comes instead of a list (LISTS) of a démarche.
         self.hidden: set[int] = set()
         # Other tokens, each with the démarches that it may not read.
@@ -180,8 +183,8 @@ class Sandbox:
         def resolve(_info: object, number: int) -> dict[str, Any]:
             if number in prepared:
                 given: dict[str, Any] = prepared[number].body["data"]["dossier"]
-                return given
-            return self.dossiers[number]
+                return whole(given)
+            return whole(self.dossiers[number])
 
         root = {"dossier": resolve, "demarche": self._demarche}
         result = execute_sync(schema(), document, root, variable_values=variables)
@@ -204,12 +207,14 @@ class Sandbox:
             return lambda _info, **asked: _page(nodes, "dateSupression", set(), **asked)
 
         def here(_info: object, **asked: Any) -> dict[str, Any]:
-            return _page(dossiers, "dateDerniereModification", self.hidden, **asked)
+            page = _page(dossiers, "dateDerniereModification", self.hidden, **asked)
+            return page | {"nodes": [node and whole(node) for node in page["nodes"]]}
 
         return {
             "id": named.get("id", f"Procedure-{number}"),
             "number": number,
             "title": named.get("title", f"Démarche n° {number}"),
+            "activeRevision": self.revisions.get(number) or revision(number),
             "dossiers": here,
             "pendingDeletedDossiers": gone(self.pending),
             "deletedDossiers": gone(self.deleted),
