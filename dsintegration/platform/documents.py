@@ -89,6 +89,10 @@ def get_dossier(selection: Selection) -> Document:
     )
 
 
+# All that can be chosen: what check_ds holds against the schema of a platform.
+GET_CONTENT = get_dossier(Selection(("champ",), ("annotation",), demandeur=True, instruction=True))
+
+
 @lru_cache(maxsize=256)
 def get_dossiers(count: int, selection: Selection = NOTHING) -> Document:
     """`count` dossiers in one request: their numbers are $n0, $n1…, their aliases d0, d1…"""
