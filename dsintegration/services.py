@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -12,17 +13,25 @@ from django.views.decorators.debug import sensitive_variables
 from dsintegration import conf, journal
 from dsintegration.exceptions import DSError, DSUnavailable, Reason
 from dsintegration.mirror.absences import store_failures
-from dsintegration.mirror.following import note_readers, readers_of, set_followed
+from dsintegration.mirror.choices import Selections, selections, store_form
+from dsintegration.mirror.following import homes_of, note_readers, set_followed
 from dsintegration.mirror.locking import PATIENCE, recognise
 from dsintegration.mirror.storing import FetchResult, store, store_demarche
 from dsintegration.models import Demarche
 from dsintegration.moments import Moment
-from dsintegration.payloads import DossierPayload, parse_demarche, parse_dossier
-from dsintegration.platform.batches import ask_all
+from dsintegration.payloads import (
+    Content,
+    DossierPayload,
+    Selection,
+    parse_demarche,
+    parse_dossier,
+    parse_form,
+)
+from dsintegration.platform.batches import Batch, ask_all
 from dsintegration.platform.client import Client, get_client
 from dsintegration.platform.cost import Meter, log_fetch
 from dsintegration.platform.outage import Outage
-from dsintegration.platform.sockets import seconds_left
+from dsintegration.platform.sockets import deadline, seconds_left
 
 __all__ = [
     "AnswerNotWanted",
@@ -32,6 +41,7 @@ __all__ = [
     "fetch_dossier",
     "fetch_dossiers",
     "follow_demarche",
+    "read_form",
 ]
 
 logger = logging.getLogger(__name__)
@@ -68,6 +78,23 @@ def fetch_demarche(number: int, *, client: Client | None = None) -> Demarche:
     return demarche
 
 
+def read_form(number: int, *, client: Client | None = None) -> Demarche:
+    """The démarche of that number, with its form as it is now (`demarche.champs`); stored.
+
+    Raises as fetch_demarche; nothing changes then.
+    """
+    client = client or get_client()
+    instance = conf.instance_at(client.url)
+    recognise(instance)
+    payload = parse_form(client.get_form(number), number)
+    at = client.sent_at or client.now()
+    demarche = store_demarche(payload.demarche, instance, at)
+    store_form(payload, demarche, at)
+    if client.tokens.are_several:
+        note_readers([demarche], client.tokens.readers)
+    return demarche
+
+
 @sensitive_variables()
 def fetch_dossier(
     number: int,
@@ -90,13 +117,15 @@ def fetch_dossier(
     outcome, reason = "failed", ""
     try:
         if client.tokens.are_several:
-            client.tokens.expected |= readers_of([number])
-        payload = parse_dossier(client.get_dossier(number), number)
+            homes = homes_of([number]).items()
+            client.tokens.expected |= {n: home.token for n, home in homes if home.token}
+        with deadline(client.budget):
+            payload, moment = _ask(client, number, wanted)
         if not wanted(payload):
             outcome = "not_wanted"
             journal.write(by.fetched(number, outcome, demarche=payload.demarche.number))
             raise AnswerNotWanted
-        [result] = store([payload], instance, _moment(client), by, _patience(client, started))
+        [result] = store([payload], instance, moment, by, _patience(client, started))
         outcome = result.outcome.value
         _note_readers(client, [result])
     except DSError as err:
@@ -132,15 +161,25 @@ def fetch_dossiers(
     instance = conf.instance_at(client.url)
     recognise(instance)
     size, at_once = size or conf.batch_size(), at_once or conf.in_flight()
-    started = time.monotonic()
-    if client.tokens.are_several:
-        numbers = _by_token(client, numbers, size)
-    for answer in ask_all(client, numbers, size=size, at_once=at_once, outage=outage):
+    started, outage = time.monotonic(), outage or Outage(client)
+    chosen, again = selections(), defaultdict[Selection, list[int]](list)
+    waves = (_batches(client, numbers, size, chosen), _batches_of(again, size))
+    for wave, answer in (
+        (wave, answer)
+        for wave, batches in enumerate(waves)
+        for answer in ask_all(client, batches, at_once=at_once, outage=outage)
+    ):
         moment, patience = Moment(answer.sent_at, client.now()), _patience(client, started)
         payloads: list[DossierPayload] = []
         unwanted: list[DossierPayload] = []
         for payload in answer.payloads:
-            (payloads if wanted(payload) else unwanted).append(payload)
+            selection = chosen.of(payload.demarche.number)
+            if not wanted(payload):
+                unwanted.append(payload)
+            elif wave == 0 and selection and selection.key != answer.selection.key:
+                again[selection].append(payload.number)  # new here, or of another démarche now
+            else:
+                payloads.append(payload)
         results, unstored = [], list[DSError]()
         try:
             if payloads:
@@ -175,21 +214,64 @@ def follow_demarche(number: int, *, client: Client | None = None) -> Demarche:
     return demarche
 
 
-def _by_token(client: Client, numbers: Iterable[int], size: int) -> Iterator[int]:
-    """The same numbers, those that one token reads together, as many as go into a request."""
-    waiting: dict[str, list[int]] = {}
+@sensitive_variables()
+def _ask(
+    client: Client, number: int, wanted: Callable[[DossierPayload], bool]
+) -> tuple[DossierPayload, Moment]:
+    """One dossier with what its démarche keeps of it; one request more where that was not known.
+
+    What is not wanted comes as it is. Raises DSError.
+    """
+    chosen = selections(number)
+    selection = chosen.of(chosen.home)
+    payload = parse_dossier(client.get_dossier(number, selection), number, selection)
+    moment, asked = _moment(client), selection
+    selection = chosen.of(payload.demarche.number)
+    if not selection or selection.key == asked.key or not wanted(payload):
+        return payload, moment
+    try:
+        whole = parse_dossier(client.get_dossier(number, selection), number, selection)
+    except DSError as err:
+        content = Content(selection, failure=err.reason)
+        return payload.model_copy(update={"content": content}), moment
+    return whole, _moment(client)
+
+
+def _batches(
+    client: Client, numbers: Iterable[int], size: int, chosen: Selections
+) -> Iterator[Batch]:
+    """The numbers, together with those that one token reads and of which the same is kept."""
     rest = iter(numbers)
+    if not (client.tokens.are_several or chosen.by_demarche):
+        while some := list(islice(rest, size)):
+            yield Batch(some)
+        return
+    waiting: dict[tuple[str, str], tuple[Selection, list[int]]] = {}
     while some := list(islice(rest, 10 * size)):
-        readers = readers_of(some)
-        client.tokens.expected |= readers
+        homes = homes_of(some)
+        if client.tokens.are_several:
+            client.tokens.expected |= {n: home.token for n, home in homes.items() if home.token}
         for number in some:
-            waiting.setdefault(readers.get(number, ""), []).append(number)
-        for alike in waiting.values():
-            while len(alike) >= size:
-                yield from alike[:size]
-                del alike[:size]
-    for alike in waiting.values():
-        yield from alike
+            home = homes.get(number)
+            selection = chosen.of(home.demarche if home else None)
+            token = home.token if home and client.tokens.are_several else ""
+            alike = waiting.setdefault((token, selection.key), (selection, []))[1]
+            alike.append(number)
+        for selection, alike in waiting.values():
+            most = min(size, selection.most_at_once)
+            while len(alike) >= most:
+                yield Batch(alike[:most], selection)
+                del alike[:most]
+    for selection, alike in waiting.values():
+        if alike:
+            yield Batch(alike, selection)
+
+
+def _batches_of(again: Mapping[Selection, list[int]], size: int) -> Iterator[Batch]:
+    for selection, numbers in again.items():
+        most = min(size, selection.most_at_once)
+        for start in range(0, len(numbers), most):
+            yield Batch(numbers[start : start + most], selection)
 
 
 def _note_readers(client: Client, results: Sequence[FetchResult]) -> None:

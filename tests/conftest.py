@@ -45,6 +45,7 @@ def sandbox(running, settings) -> Sandbox:
     running.pending, running.deleted, running.unlistable = {}, {}, set()
     running.hidden, running.list_replies, running.rights = set(), {}, {}
     running.introspection = None
+    running.revisions, running.unreadable, running.slow = {}, set(), set()
     running.now = lambda: timezone.now()
     settings.DS_API_URL = running.url
     settings.DS_API_TOKEN = TOKEN

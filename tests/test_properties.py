@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from dsintegration.exceptions import DossierNotFound, DSUnavailable, Reason
 from dsintegration.models import Demarche, Dossier, Message, Platform
+from dsintegration.payloads import Selection
 from dsintegration.platform.client import Client
 from dsintegration.platform.tokens import Tokens
 from dsintegration.representation import dossier_as_json
@@ -40,6 +41,7 @@ class Sender:
 
     url = URL
     requests_here = 0
+    budget = 120.0
     patient = True
     tokens = Tokens([TOKEN])
 
@@ -52,14 +54,14 @@ class Sender:
     def answers(self) -> bool:
         return False
 
-    def get_dossier(self, number: int) -> dict:
+    def get_dossier(self, number: int, _: Selection) -> dict:
         if self.fails:
             raise DSUnavailable(Reason.SERVER_ERROR, dossier_number=number)
         if (dossier := self.dossiers[number]) is None:
             raise DossierNotFound(dossier_number=number)
         return dossier
 
-    def get_dossiers(self, numbers: Iterable[int]) -> tuple[dict, dict]:
+    def get_dossiers(self, numbers: Iterable[int], _: Selection) -> tuple[dict, dict]:
         if self.fails:
             raise DSUnavailable(Reason.NETWORK)
         found = {number: dossier for number, dossier in self.dossiers.items() if dossier}

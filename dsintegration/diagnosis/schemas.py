@@ -21,9 +21,11 @@ from graphql import (
 
 from dsintegration.harmless import cut
 from dsintegration.platform.documents import (
+    GET_CONTENT,
     GET_DELETED,
     GET_DEMARCHE,
     GET_DOSSIER,
+    GET_FORM,
     GET_MOVED,
     GET_MOVED_WHOLE,
     GET_PENDING,
@@ -33,6 +35,8 @@ from dsintegration.platform.documents import (
 
 DOCUMENTS = (
     GET_DOSSIER,
+    GET_CONTENT,
+    GET_FORM,
     GET_MOVED,
     GET_MOVED_WHOLE,
     GET_PENDING,

@@ -4,6 +4,7 @@ Each moment is the platform's. None of it is shown: it makes no version.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Q
@@ -83,10 +84,19 @@ def may_be_listed(at: datetime) -> Q:
     )
 
 
-def readers_of(numbers: Iterable[int]) -> dict[int, str]:
-    """The fingerprint of the token that reads each dossier, where it is known."""
-    rows = Dossier.objects.filter(number__in=list(numbers)).exclude(demarche__token="").order_by()
-    return dict(rows.values_list("number", "demarche__token"))
+@dataclass(frozen=True)
+class Home:
+    """The number of a dossier's démarche; the fingerprint of the token that reads it, or ""."""
+
+    demarche: int
+    token: str
+
+
+def homes_of(numbers: Iterable[int]) -> dict[int, Home]:
+    """Of the dossiers that are here."""
+    rows = Dossier.objects.filter(number__in=list(numbers)).order_by()
+    found = rows.values_list("number", "demarche__number", "demarche__token")
+    return {number: Home(demarche, token) for number, demarche, token in found}
 
 
 def note_readers(demarches: Iterable[Demarche], readers: Mapping[int, str]) -> None:

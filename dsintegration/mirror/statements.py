@@ -58,7 +58,8 @@ class Change:
     @property
     def detail(self) -> str:
         """For the journal: the names of what changed, the new état, how many messages came."""
-        names = sorted(self.fields - {"state", "messages", *SUMMARY}) if not self.created else []
+        hidden = {"state", "messages", *SUMMARY}
+        names = sorted(n for n in self.fields - hidden if "." not in n) if not self.created else []
         parts = [f"state={self.dossier.state}"] if self.created or "state" in self.fields else []
         if self.received:
             parts.append(f"messages={len(self.received)}")

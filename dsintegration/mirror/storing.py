@@ -7,7 +7,7 @@ messages.
 """
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -32,10 +32,11 @@ from dsintegration.mirror.statements import (
     write_messages,
     write_platform,
 )
+from dsintegration.mirror.values import Value, searchable_of, values_of, write_values
 from dsintegration.models import Author, Demarche, Dossier, Message, Outcome
-from dsintegration.models.mirror import normalised
+from dsintegration.models.mirror import CONTENT, normalised
 from dsintegration.moments import Moment
-from dsintegration.payloads import DemarchePayload, DossierPayload
+from dsintegration.payloads import DemarchePayload, DossierPayload, Selection
 
 # What the platform says of a démarche.
 GIVEN = ("ds_id", "title", "service_nom", "service_organisme")
@@ -97,6 +98,7 @@ def store(
         to_write: list[Dossier] = []
         unmoved: list[Dossier] = []
         messages: list[Message] = []
+        values: list[tuple[Dossier, set[Value], set[Value]]] = []
         for payload in news:
             created = payload.number not in known
             dossier = known.get(payload.number) or Dossier(
@@ -106,7 +108,10 @@ def store(
                 payload, dossier, stored_messages[dossier.pk], homes, sent_at
             )
             demarche = demarches[payload.demarche.number]
+            searchable = searchable_of(demarche)
+            before = values_of(dossier, searchable)
             loud, quiet = _assign_all(dossier, payload, demarche, conversation.columns, moment)
+            values.append((dossier, before, values_of(dossier, searchable)))
             changed = bool(created or loud or conversation.to_write or demarche.number in renamed)
             if changed:
                 platform.version += 1
@@ -136,6 +141,7 @@ def store(
         write_dossiers(to_write)
         touch(unmoved, sent_at)
         write_messages(messages)
+        write_values(values)
         outcomes = [
             results.get(payload.number)
             or FetchResult(known[payload.number], created=False, changed=False)
@@ -241,14 +247,56 @@ def _assign_all(
         "usager_account_deleted": payload.usager.is_deleted,
         **_queue(messages, payload.usager.email, dossier.settled_until),
     }
+    content, about_it = _content(dossier, payload, demarche, moment)
+    shown |= content
+    others |= about_it
     if moment.follows(dossier.checked_at):
         shown["absent_since"] = others["erased_at"] = None
         dossier.checked_at = moment.sent_at
+    former = {name: getattr(dossier, name) for name in CONTENT}
     loud, quiet = _assign(dossier, shown), _assign(dossier, others)
+    loud = [word for name in loud for word in _names(name, former, dossier)]
     dossier.demarche = demarche  # equal by its key, perhaps not by its title
     dossier.fetched_at = moment.sent_at
     forgotten = forget_failure(dossier, moment)
     return loud, bool(quiet) or forgotten
+
+
+def _content(
+    dossier: Dossier, payload: DossierPayload, demarche: Demarche, moment: Moment
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What its démarche keeps of it now, whatever it was asked with; and what is known of that.
+
+    A content that cannot be read leaves what was read before, with a mark.
+    """
+    chosen = Selection.of(demarche.selection)
+    moved = dossier.pk is not None and dossier.demarche_id != demarche.pk
+    content = payload.content
+    if content is None or content.failure or not chosen:
+        kept: dict[str, Any] = {} if chosen and not moved else dict.fromkeys(CONTENT)
+        about: dict[str, Any] = {"content_key": ""} if kept else {}
+        if content and content.failure and chosen:
+            about |= {"content_error_reason": content.failure, "content_error_at": moment.sent_at}
+        elif not chosen:
+            about |= {"content_error_reason": "", "content_error_at": None}
+        return kept, about
+    content = content.within(chosen)
+    key = chosen.key if content.selection.covers(chosen) else content.selection.key
+    about = {"content_key": key, "content_error_reason": "", "content_error_at": None}
+    return {name: getattr(content, name) for name in CONTENT}, about
+
+
+def _names(column: str, former: Mapping[str, Any], dossier: Dossier) -> list[str]:
+    """What changed in a column, by the names of our JSON: « champs » and « champs.<id> »."""
+    if column not in {"instruction", "champs", "annotations"}:
+        return [column]
+    before, after = former[column], getattr(dossier, column)
+    if column == "instruction":
+        before, after = before or {}, after or {}
+        return [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    old, new = ({champ["id"]: champ for champ in champs or ()} for champs in (before, after))
+    changed = (ds_id for ds_id in {**old, **new} if old.get(ds_id) != new.get(ds_id))
+    return [column, *(f"{column}.{ds_id}" for ds_id in changed)]
 
 
 def _assign(dossier: Dossier, columns: dict[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ from dsintegration.models.api import (
     end_of,
     in_a_year,
 )
+from dsintegration.models.content import ChampDescriptor, ChampValue
 from dsintegration.models.journal import (
     Action,
     AppendOnly,
@@ -44,6 +45,8 @@ __all__ = [
     "ApiKeyManager",
     "AppendOnly",
     "Author",
+    "ChampDescriptor",
+    "ChampValue",
     "Demarche",
     "Dossier",
     "DossierQuerySet",

@@ -27,6 +27,7 @@ class Action(models.TextChoices):
     LINK = "link", "demande de lien"
     SETTLE = "settle", "rien à répondre"
     PURGE = "purge", "effacement"
+    CHOOSE = "choose", "choix de ce qui est conservé"
 
 
 class Outcome(models.TextChoices):

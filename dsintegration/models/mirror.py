@@ -7,6 +7,7 @@ platform bear its own words in snake_case; English names are ours.
 from datetime import datetime
 
 from django.db import models
+from django.db.models import JSONField, Value
 from django.db.models.functions import Lower
 
 from dsintegration import conf
@@ -115,6 +116,14 @@ class Demarche(models.Model):
         editable=False,
     )
 
+    # What is kept of its dossiers beside the mirror's own columns (payloads/selection.py), written
+    # by mirror/forms.py out of its champs; `selection_key` changes with what is asked for.
+    selection = models.JSONField(default=dict, db_default=Value({}, JSONField()), editable=False)
+    selection_key = models.CharField(
+        max_length=16, blank=True, default="", db_default="", editable=False
+    )
+    form_read_at = models.DateTimeField("formulaire lu le", null=True, blank=True, editable=False)
+
     # How far its lists were read (refresh/lists.py), by the platform's clock. Until when all that
     # moved is here; from when on nothing was missed; where a reading that was cut short goes on.
     read_until = models.DateTimeField(null=True, editable=False)
@@ -161,6 +170,9 @@ def normalised(address: str) -> str:
     return address.strip().lower()
 
 
+# What is large, and of no use to lists.
+CONTENT = ("demandeur", "instruction", "champs", "annotations")
+
 OPEN_STATES = ("en_construction", "en_instruction")
 
 # An agent has to write: the usager said the last word, in whatever état, and nobody has marked it
@@ -171,6 +183,9 @@ TO_ANSWER = models.Q(usager_spoke_last=True, settled_until__isnull=True)
 class DossierQuerySet(models.QuerySet["Dossier"]):
     def to_answer(self) -> "DossierQuerySet":
         return self.filter(TO_ANSWER)
+
+    def without_content(self) -> "DossierQuerySet":
+        return self.defer(*CONTENT)
 
     def absent(self) -> "DossierQuerySet":
         return self.filter(absent_since__isnull=False)
@@ -266,6 +281,17 @@ class Dossier(models.Model):
         help_text="Marqué par un agent ; s'efface dès que l'usager écrit de nouveau.",
     )
 
+    # What its démarche keeps of it, as the API shows it (docs/api.md); null where that is nothing.
+    demandeur = models.JSONField("demandeur", null=True, blank=True)
+    instruction = models.JSONField("instruction", null=True, blank=True)
+    champs = models.JSONField("champs", null=True, blank=True)
+    annotations = models.JSONField("annotations privées", null=True, blank=True)
+    content_key = models.CharField(
+        "choix dont vient le contenu", max_length=16, blank=True, default="", editable=False
+    )
+    content_error_reason = models.CharField("contenu illisible", max_length=50, blank=True)
+    content_error_at = models.DateTimeField("contenu illisible depuis", null=True, blank=True)
+
     version = models.PositiveBigIntegerField(
         "version", help_text="Augmente à chaque changement, tous dossiers confondus."
     )
@@ -326,6 +352,7 @@ class Dossier(models.Model):
             models.Index(
                 fields=["demarche", "date_derniere_modification"], name="dossier_demarche_moved"
             ),
+            models.Index(fields=["demarche", "content_key"], name="dossier_content"),
             models.Index(
                 fields=["absent_since"],
                 name="dossier_absent",

@@ -15,20 +15,29 @@ from typing import Any
 from django.views.decorators.debug import sensitive_variables
 
 from dsintegration.exceptions import DSError, DSInvalidResponse
-from dsintegration.payloads import DossierPayload, parse_dossier
-from dsintegration.platform.client import Client
+from dsintegration.payloads import NOTHING, DossierPayload, Selection, parse_dossier
+from dsintegration.platform.client import OF_ITS_CONTENT, Client
 from dsintegration.platform.cost import Cost, Meter
 from dsintegration.platform.outage import OF_ALL, Outage
 from dsintegration.platform.workers import Workers
 
 
 @dataclass(frozen=True)
+class Batch:
+    """The numbers of one request, and what is asked of them beside the mirror's own columns."""
+
+    numbers: Sequence[int]
+    selection: Selection = NOTHING
+
+
+@dataclass(frozen=True)
 class Answer:
     """What one request brought: each dossier that was asked has a payload or a failure.
 
-    `cost`: what it took, former tries included.
+    `selection`: what it was asked with; `cost`: what it took, former tries included.
     """
 
+    selection: Selection
     sent_at: datetime
     payloads: list[DossierPayload]
     failures: list[DSError]
@@ -41,23 +50,27 @@ class Answer:
 
 
 def ask(
-    client: Client, numbers: Sequence[int], outage: Outage | None = None
+    client: Client, asked: Batch, outage: Outage | None = None
 ) -> Generator[Answer, None, None]:
-    """The dossiers `numbers`, in one request where it succeeds, in halves of it where not.
+    """The dossiers of a batch, in one request where it succeeds, in halves of it where not.
 
     Whatever a request fails with: the one dossier that is its cause is found, and costs the others
     nothing, as long as the platform answers at all (outage.py).
     """
     outage = outage or Outage(client)
-    waiting = deque([list(dict.fromkeys(numbers))])
+    waiting = deque([list(dict.fromkeys(asked.numbers))])
+    selection = asked.selection
     meter = Meter(client)
     while waiting:
         batch = waiting.popleft()
         try:
             if len(batch) == 1:
-                found, failed = {batch[0]: client.get_dossier(batch[0])}, dict[int, DSError]()
+                found, failed = (
+                    {batch[0]: client.get_dossier(batch[0], selection)},
+                    dict[int, DSError](),
+                )
             else:
-                found, failed = client.get_dossiers(batch)
+                found, failed = client.get_dossiers(batch, selection)
         except DSError as err:
             failure, sent_at = err, client.sent_at or client.now()
             if len(batch) > 1 or not outage.is_of_one(err):
@@ -73,51 +86,51 @@ def ask(
                 waiting.extendleft([batch[middle:], batch[:middle]])
                 continue
             failures = [failure.about(number) for number in batch]
-            answer = Answer(sent_at, [], failures, meter.read())
+            answer = Answer(selection, sent_at, [], failures, meter.read())
             # A refused token is said once: the others were not really asked.
             yield replace(answer, failures=answer.failures[:1]) if answer.stops_all else answer
             meter = Meter(client)  # the next step may be another thread's
         else:
             outage.note_success()
             sent_at = client.sent_at or client.now()
-            payloads, failures = _validated(batch, found, failed)
-            yield Answer(sent_at, payloads, failures, meter.read())
+            if selection and len(batch) > 1:
+                # Perhaps for its content: alone, it may come without.
+                again = [n for n, err in failed.items() if err.reason in OF_ITS_CONTENT]
+                waiting.extend([number] for number in again)
+                batch = [number for number in batch if number not in again]
+            payloads, failures = _validated(batch, selection, found, failed)
+            yield Answer(selection, sent_at, payloads, failures, meter.read())
             meter = Meter(client)
 
 
 @sensitive_variables()
 def _validated(
     batch: list[int],
+    selection: Selection,
     found: dict[int, dict[str, Any]],
     failed: dict[int, DSError],
 ) -> tuple[list[DossierPayload], list[DSError]]:
-    payloads, failures = [], list(failed.values())
+    payloads, failures = [], [failed[number] for number in batch if number in failed]
     for number in batch:
         if number in failed:
             continue
         try:
-            payloads.append(parse_dossier(found.get(number, {}), number))
+            payloads.append(parse_dossier(found.get(number, {}), number, selection))
         except DSInvalidResponse as err:
             failures.append(err)
     return payloads, failures
 
 
 def ask_all(
-    client: Client,
-    numbers: Iterable[int],
-    *,
-    size: int,
-    at_once: int,
-    outage: Outage | None = None,
+    client: Client, batches: Iterable[Batch], *, at_once: int, outage: Outage | None = None
 ) -> Iterator[Answer]:
-    """The answers to all `numbers`, in requests of `size`, with `at_once` of them under way.
+    """The answers to all batches, with `at_once` of their requests under way.
 
-    `numbers` is read in the caller's thread, no further than the requests are. Ends when the token
+    `batches` is read in the caller's thread, no further than the requests are. Ends when the token
     is refused, and when the platform turns out to be down.
     """
     outage = outage or Outage(client)
-    rest = iter(numbers)
-    batches = iter(lambda: list(islice(rest, size)), [])
+    batches = iter(batches)
     if at_once > 1:
         first = list(islice(batches, 2))
         at_once = at_once if len(first) > 1 else 1  # one request needs no thread
@@ -135,14 +148,14 @@ def ask_all(
 
 
 def _in_turn(
-    client: Client, batches: Iterator[list[int]], outage: Outage
+    client: Client, batches: Iterator[Batch], outage: Outage
 ) -> Generator[Answer, None, None]:
     while not outage.is_over and (batch := next(batches, None)):
         yield from ask(client, batch, outage)
 
 
 def _in_threads(
-    client: Client, batches: Iterator[list[int]], at_once: int, outage: Outage
+    client: Client, batches: Iterator[Batch], at_once: int, outage: Outage
 ) -> Generator[Answer, None, None]:
     with Workers(client, at_once) as workers:
         waiting: dict[Future[Answer | None], Generator[Answer, None, None]] = {}

@@ -26,12 +26,16 @@ from dsintegration.exceptions import (
     DSUnavailable,
     Reason,
 )
+from dsintegration.payloads.content import FAILURE
+from dsintegration.payloads.selection import NOTHING, Selection
 from dsintegration.platform.clock import Clock
+from dsintegration.platform.content import variables
 from dsintegration.platform.documents import (
     GET_DEMARCHE,
-    GET_DOSSIER,
+    GET_FORM,
     GET_PULSE,
     Document,
+    get_dossier,
     get_dossiers,
 )
 from dsintegration.platform.failures import (
@@ -53,6 +57,18 @@ USER_AGENT = f"dsintegration/{__version__}"
 # The seconds that one call may take in all. In the background they let a 429 wait for the next
 # minute, then a slow answer come; in a web request somebody is waiting.
 BACKGROUND_BUDGET = 120.0
+
+# What a dossier fails with when it may be for what its démarche keeps of it: a date that cannot be
+# read, a form that takes too long, a document that a newer schema refuses.
+OF_ITS_CONTENT = {
+    Reason.UNEXPECTED,
+    Reason.QUERY_TIMEOUT,
+    Reason.QUERY_REFUSED,
+    Reason.SERVER_ERROR,
+    Reason.GATEWAY,
+    Reason.TIMEOUT,
+    Reason.TOO_LARGE,
+}
 
 ATTEMPTS = 3
 # How often the rest of a batch is asked again: a server may name its failures one by one.
@@ -99,14 +115,27 @@ class Client:
         self.requests = 0  # that were sent, retries included
 
     @sensitive_variables()
-    def get_dossier(self, number: int) -> dict[str, Any]:
+    def get_dossier(self, number: int, selection: Selection = NOTHING) -> dict[str, Any]:
         """The dossier as the platform gives it (type `Dossier`), not validated.
 
+        `selection`: what is asked beside the mirror's own columns. Where it is the cause of a
+        failure, the rest is asked for without it, and the answer says so (payloads/content.py).
         Raises DossierNotFound, DSAccessDenied, DSUnavailable, DSInvalidResponse.
         """
         try:
+            return self._get_dossier(number, selection)
+        except DSError as err:
+            if not selection or err.reason not in OF_ITS_CONTENT:
+                raise
+            failure = err.reason
+        return self._get_dossier(number, NOTHING) | {FAILURE: failure.value}
+
+    @sensitive_variables()
+    def _get_dossier(self, number: int, selection: Selection) -> dict[str, Any]:
+        try:
             preferred = self.tokens.expected.pop(number, "")
-            data = self._with_each(preferred, GET_DOSSIER.with_variables(number=number))
+            asked = get_dossier(selection).with_variables(number=number, **variables(selection))
+            data = self._with_each(preferred, asked)
         except DSError as err:
             err.dossier_number = number
             raise
@@ -120,12 +149,13 @@ class Client:
 
     @sensitive_variables()
     def get_dossiers(
-        self, numbers: Sequence[int]
+        self, numbers: Sequence[int], selection: Selection = NOTHING
     ) -> tuple[dict[int, dict[str, Any]], dict[int, DSError]]:
         """Several dossiers in one request: those that came, and what the others failed with.
 
         One failing dossier nulls the whole answer. Those that its errors name are set aside, and
-        the rest is asked again. Raises what concerns the request as a whole.
+        the rest is asked again; `selection` is part of what all are asked. Raises what concerns the
+        request as a whole.
         """
         found, failures = dict[int, dict[str, Any]](), dict[int, DSError]()
         left, sent_at, trouble = list(numbers), None, None
@@ -133,7 +163,7 @@ class Client:
         for name in self.tokens.in_order(expected[0]):
             self._local.token = name
             try:
-                more, failed = self._get_dossiers(left)
+                more, failed = self._get_dossiers(left, selection)
             except DSAccessDenied as err:
                 trouble = self._refused(name, err, trouble)
                 continue
@@ -156,13 +186,14 @@ class Client:
         return found, failures
 
     def _get_dossiers(
-        self, numbers: Sequence[int]
+        self, numbers: Sequence[int], selection: Selection
     ) -> tuple[dict[int, dict[str, Any]], dict[int, DSError]]:
         left, failures = list(numbers), dict[int, DSError]()
         for _ in range(MAX_ROUNDS):
-            variables = {f"n{rank}": number for rank, number in enumerate(left)}
+            asked = {f"n{rank}": number for rank, number in enumerate(left)}
+            document = get_dossiers(len(left), selection)
             try:
-                data = self._execute(get_dossiers(len(left)).with_variables(**variables))
+                data = self._execute(document.with_variables(**asked, **variables(selection)))
             except DSError as err:
                 named = failures_by_alias(self.transport)
                 if not named or max(named) >= len(left):
@@ -187,6 +218,13 @@ class Client:
     def get_demarche(self, number: int) -> Any:
         """Its id, number and title, not validated."""
         asked = GET_DEMARCHE.with_variables(number=number)
+        data = self._with_each(self.tokens.readers.get(number, ""), asked)
+        self.tokens.readers[number] = self._token_in_use
+        return data.get("demarche")
+
+    def get_form(self, number: int) -> Any:
+        """A démarche with its form (type `Revision`), not validated."""
+        asked = GET_FORM.with_variables(number=number)
         data = self._with_each(self.tokens.readers.get(number, ""), asked)
         self.tokens.readers[number] = self._token_in_use
         return data.get("demarche")

@@ -9,6 +9,9 @@ from typing import Any
 from gql import GraphQLRequest
 from graphql import get_introspection_query
 
+from dsintegration.payloads.selection import NOTHING, Selection
+from dsintegration.platform.content import content, declared
+
 
 class Document(GraphQLRequest):
     """A request that is sent as it was written: gql would print its syntax tree at each call.
@@ -74,22 +77,48 @@ GET_DOSSIER = Document(
 
 
 @lru_cache(maxsize=256)
-def get_dossiers(count: int) -> Document:
+def get_dossier(selection: Selection) -> Document:
+    """One dossier with what its démarche keeps of it (platform/content.py)."""
+    if not selection:
+        return GET_DOSSIER
+    return Document(
+        f"query getDossier($number: Int!{declared(selection)}) {{\n"
+        f"  dossier(number: $number) {{ ...Mirrored ...Content }}\n}}"
+        + _MIRRORED
+        + content(selection)
+    )
+
+
+# All that can be chosen: what check_ds holds against the schema of a platform.
+GET_CONTENT = get_dossier(Selection(("champ",), ("annotation",), demandeur=True, instruction=True))
+
+
+@lru_cache(maxsize=256)
+def get_dossiers(count: int, selection: Selection = NOTHING) -> Document:
     """`count` dossiers in one request: their numbers are $n0, $n1…, their aliases d0, d1…"""
     variables = ", ".join(f"$n{rank}: Int!" for rank in range(count))
+    fields = "...Mirrored ...Content" if selection else "...Mirrored"
     aliases = " ".join(
-        f"d{rank}: dossier(number: $n{rank}) {{ ...Mirrored }}" for rank in range(count)
+        f"d{rank}: dossier(number: $n{rank}) {{ {fields} }}" for rank in range(count)
     )
-    return Document(f"query getDossiers({variables}) {{ {aliases} }}{_MIRRORED}")
+    return Document(
+        f"query getDossiers({variables}{declared(selection)}) {{ {aliases} }}"
+        + _MIRRORED
+        + content(selection)
+    )
 
 
 # The three lists of a démarche, type Demarche: what moved, what is in the bin, what is gone for
 # good. Each is a request of its own: where one of them fails, the others still tell.
 
 
-def _list(name: str, argument: str, fields: str, fragment: str = "") -> Document:
+def _list(
+    name: str, argument: str, fields: str, fragment: str = "", declared: str = ""
+) -> Document:
     return Document(f"""\
-query {name}($demarche: Int!, $since: ISO8601DateTime!, $first: Int!, $after: String) {{
+query {name}(
+  $demarche: Int!, $since: ISO8601DateTime!, $first: Int!, $after: String{declared}
+) {{
   demarche(number: $demarche) {{
     number
     list: {argument}: $since, first: $first, after: $after) {{
@@ -106,6 +135,46 @@ GET_MOVED = _list("getMoved", "dossiers(updatedSince", "number dateDerniereModif
 GET_MOVED_WHOLE = _list("getMovedWhole", "dossiers(updatedSince", "...Mirrored", _MIRRORED)
 GET_PENDING = _list("getPending", "pendingDeletedDossiers(deletedSince", "number dateSupression")
 GET_DELETED = _list("getDeleted", "deletedDossiers(deletedSince", "number dateSupression")
+
+
+@lru_cache(maxsize=256)
+def get_moved_whole(selection: Selection) -> Document:
+    if not selection:
+        return GET_MOVED_WHOLE
+    return _list(
+        "getMovedWhole",
+        "dossiers(updatedSince",
+        "...Mirrored ...Content",
+        _MIRRORED + content(selection),
+        declared(selection),
+    )
+
+
+# The form, as its active revision has it; a repetition's own champs are one level down.
+GET_FORM = Document("""\
+query getForm($number: Int!) {
+  demarche(number: $number) {
+    id
+    number
+    title
+    activeRevision {
+      champDescriptors { ...Line }
+      annotationDescriptors { ...Line }
+    }
+  }
+}
+fragment Line on ChampDescriptor {
+  ...Descriptor
+  ... on RepetitionChampDescriptor { inner: champDescriptors { ...Descriptor } }
+}
+fragment Descriptor on ChampDescriptor {
+  __typename
+  id
+  label
+  required
+  ... on HeaderSectionChampDescriptor { level }
+}
+""")
 
 GET_DEMARCHE = Document(
     "query getDemarche($number: Int!) { demarche(number: $number) { id number title } }"

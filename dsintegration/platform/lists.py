@@ -12,15 +12,16 @@ from enum import StrEnum
 from functools import partial
 
 from dsintegration.exceptions import DSError, Reason
-from dsintegration.payloads import ListPage, parse_page
+from dsintegration.payloads import NOTHING, ListPage, Selection, parse_page
 from dsintegration.platform.client import Client
+from dsintegration.platform.content import variables
 from dsintegration.platform.cost import Cost, Meter, log_fetch
 from dsintegration.platform.documents import (
     GET_DELETED,
     GET_MOVED,
-    GET_MOVED_WHOLE,
     GET_PENDING,
     Document,
+    get_moved_whole,
 )
 from dsintegration.platform.outage import OF_ALL, Outage
 from dsintegration.platform.workers import Workers
@@ -46,14 +47,16 @@ DOCUMENTS = {Kind.MOVED: GET_MOVED, Kind.PENDING: GET_PENDING, Kind.DELETED: GET
 class Reading:
     """How far one list of one démarche is read.
 
-    `with_dossiers`: its pages bring whole dossiers; `most_pages`: beyond, it is given up.
-    `sent_at`: when its first page was asked for; what moved later need not be in it.
+    `with_dossiers`: its pages bring whole dossiers, with what `selection` says; `most_pages`:
+    beyond, it is given up. `sent_at`: when its first page was asked for; what moved later need not
+    be in it.
     """
 
     demarche: int
     kind: Kind
     since: datetime
     with_dossiers: bool = False
+    selection: Selection = NOTHING
     cursor: str = ""
     most_pages: int | None = None
     sent_at: datetime | None = None
@@ -122,7 +125,9 @@ def _next_page(client: Client, reading: Reading, outage: Outage) -> Page | None:
     """The next page, in smaller ones where it is too heavy; None where the list fails."""
     whole, meter = reading.with_dossiers, Meter(client)
     while True:
-        document = GET_MOVED_WHOLE if whole else DOCUMENTS[reading.kind]
+        document = get_moved_whole(reading.selection) if whole else DOCUMENTS[reading.kind]
+        if whole:
+            reading.size = min(reading.size, reading.selection.most_at_once)
         try:
             page = _ask(client, document, reading, whole=whole)
         except DSError as err:
@@ -150,10 +155,12 @@ def _next_page(client: Client, reading: Reading, outage: Outage) -> Page | None:
 
 
 def _ask(client: Client, document: Document, reading: Reading, *, whole: bool) -> ListPage:
-    after = {"after": reading.cursor} if reading.cursor else {}
+    asked = {"after": reading.cursor} if reading.cursor else {}
+    selection = reading.selection if whole else NOTHING
+    asked |= variables(selection)
     since = reading.since.isoformat(timespec="seconds")
-    given = client.get_list(document, reading.demarche, since=since, first=reading.size, **after)
-    return parse_page(given, reading.demarche, whole=whole)
+    given = client.get_list(document, reading.demarche, since=since, first=reading.size, **asked)
+    return parse_page(given, reading.demarche, whole=whole, selection=selection)
 
 
 def _log(reading: Reading, cost: Cost, err: DSError | None) -> None:

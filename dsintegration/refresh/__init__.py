@@ -4,14 +4,15 @@ First the lists (lists.py): of démarches that are followed, and of those of whi
 due. What they leave is fetched by number (queue.py), the stalest first.
 """
 
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, takewhile
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from dsintegration import conf, journal
 from dsintegration.mirror.absences import store_failures
+from dsintegration.mirror.choices import incomplete
 from dsintegration.mirror.locking import recognise
 from dsintegration.mirror.turn import AlreadyRunning, taken
 from dsintegration.models import Action, Demarche, Dossier, Outcome, Platform
@@ -70,7 +71,9 @@ def refresh(
             moment = "fetched_at" if full else "checked_at"
             numbers = in_order(due, moment, limit, run.started, run.must_stop)
             others = (number for number in numbers if number not in to_ask)
-            yield from _fetch(run, chain(sorted(to_ask), others))
+            # More was chosen of these: after what may be wrong.
+            wanting = () if limit or full else incomplete(Demarche.objects.all())
+            yield from _fetch(run, chain(sorted(to_ask), others, _until(run, wanting)))
         if outage.stopped_by:
             tally.stopped_by = outage.stopped_by
             if not tally.failures:
@@ -82,6 +85,10 @@ def refresh(
     if tally.stopped_by:
         outcome = journal.word(tally.stopped_by)
     journal.write(by.entry(Action.REFRESH, outcome, count=tally.fetched))
+
+
+def _until(run: Run, numbers: Iterable[int]) -> Iterator[int]:
+    return takewhile(lambda _: not run.must_stop(), numbers)
 
 
 def _fetch(run: Run, numbers: Iterator[int]) -> Iterator[int]:

@@ -19,6 +19,7 @@ from dsintegration.mirror.absences import store_failures, store_gone, store_unmo
 from dsintegration.mirror.storing import store
 from dsintegration.models import Demarche, Dossier
 from dsintegration.moments import MINUTES
+from dsintegration.payloads import Selection
 from dsintegration.platform.lists import Kind, Page, Reading, read_all
 from dsintegration.refresh.run import Run
 
@@ -110,7 +111,8 @@ def _of_followed(plan: Plan, run: Run) -> Reading:
     """What moved since the last reading; one that was cut short is gone on with."""
     row = plan.demarche
     plan.from_nothing = row.read_until is None or run.full
-    reading = Reading(row.number, Kind.MOVED, BEGINNING, with_dossiers=True)
+    selection = Selection.of(row.selection)
+    reading = Reading(row.number, Kind.MOVED, BEGINNING, with_dossiers=True, selection=selection)
     if row.reading_cursor and row.reading_since and row.reading_from:
         is_import = row.read_until is None
         if is_import or not run.full:

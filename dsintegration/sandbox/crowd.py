@@ -8,6 +8,7 @@ from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from dsintegration.sandbox.forms import SHORT_FORM, answers
 from dsintegration.sandbox.scenarios import AGENT, PLATFORM
 
 COUNT = 3000
@@ -30,6 +31,11 @@ TITLES = {
 }
 _FIRST_NAMES = ("camille", "farid", "mairie", "contact", "sam", "bureau", "secretariat", "ines")
 _LAST_NAMES = ("durand", "benali", "petit", "martin", "moreau", "garcia", "lefevre", "nguyen")
+_TOWNS = ("Dreux", "Châteaudun", "Nogent-le-Rotrou", "Saint-Rémy-sur-Avre", "L'Épine-aux-Bois")
+_MONTHS = (
+    "janvier", "février", "mars", "avril", "mai", "juin",
+    "juillet", "août", "septembre", "octobre", "novembre", "décembre",
+)  # fmt: skip
 _PLACES = ("exemple", "asso", "commune", "club", "interco")
 _QUESTIONS = (
     "Bonjour, pouvez-vous me dire à quelle date la subvention sera versée ? La commune doit "
@@ -104,7 +110,57 @@ def _dossier(number: int, now: datetime, chance: random.Random) -> dict[str, Any
             "title": TITLES[demarche],
         },
         "messages": messages,
+        **_content(number, state, filed, instructed, decided),
     }
+
+
+def _content(
+    number: int,
+    state: str,
+    filed: datetime,
+    instructed: datetime | None,
+    decided: datetime | None,
+) -> dict[str, Any]:
+    """What the form, its people and its history say; with a chance of its own, so that what else
+    is invented stays the same.
+    """
+    chance = random.Random(number)  # noqa: S311
+    town = chance.choice(_TOWNS)
+    siret, name = f"{chance.randrange(10**13, 10**14)}", f"Commune de {town}"
+    values = {
+        301: name,
+        302: (siret, name.upper()),
+        303: chance.randrange(500, 90_000) + chance.choice((0, 0.5)),
+        304: _day(filed + timedelta(days=chance.randrange(30, 300))),
+        305: (f"28{chance.randrange(1, 400):03}", town, "28100", "28"),
+    }
+    history: list[tuple[str, datetime, str | None]] = [("depose", filed, None)]
+    if instructed:
+        history.append(("passe_en_instruction", instructed, AGENT))
+    if decided:
+        event = {"accepte": "accepte", "refuse": "refuse"}.get(state, "classe_sans_suite")
+        history.append((event, decided, AGENT))
+    return {
+        "champs": answers(SHORT_FORM, values),
+        "demandeur": {
+            "__typename": "PersonneMorale",
+            "id": siret,
+            "siret": siret,
+            "entreprise": {"raisonSociale": name.upper()},
+        },
+        "groupeInstructeur": {"number": 2, "label": "Arrondissement de Dreux"},
+        "instructeurs": [{"email": AGENT}] if instructed else [],
+        "labels": chance.choice(([], [], [{"name": "À compléter", "color": "yellow_tournesol"}])),
+        "motivation": "Dossier conforme au règlement." if state == "accepte" else None,
+        "traitements": [
+            {"event": event, "dateTraitement": at.isoformat(), "emailAgentTraitant": agent}
+            for event, at, agent in history
+        ],
+    }
+
+
+def _day(moment: datetime) -> tuple[str, str]:
+    return moment.date().isoformat(), f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
 
 
 def _message(number: int, rank: int, email: str, at: datetime, body: str) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from dsintegration.sandbox.forms import ANNOTATIONS, ANSWERS, FORM, answers
+
 PARIS = ZoneInfo("Europe/Paris")
 
 PLATFORM = "contact@demarche.numerique.gouv.fr"
@@ -369,6 +371,37 @@ def _all_dossiers() -> list[dict[str, Any]]:
 
 
 DOSSIERS: dict[int, dict[str, Any]] = {dossier["number"]: dossier for dossier in _all_dossiers()}
+
+# One of them tells all that a dossier can tell.
+DOSSIERS[12345] |= {
+    "champs": answers(FORM, ANSWERS),
+    "annotations": answers(ANNOTATIONS, ANSWERS),
+    "demandeur": {
+        "__typename": "PersonneMorale",
+        "id": _id("Etablissement", 1),
+        "siret": "44011762001530",
+        "entreprise": {"raisonSociale": "LES CORDES VOCALES"},
+        "association": {"titre": "Les Cordes vocales"},
+    },
+    "deposeParUnTiers": True,
+    "prenomMandataire": "Sam",
+    "nomMandataire": "Exemple",
+    "groupeInstructeur": {"number": 2, "label": "Culture"},
+    "instructeurs": [{"email": AGENT}],
+    "labels": [{"name": "À compléter", "color": "yellow_tournesol"}],
+    "traitements": [
+        {
+            "event": "depose",
+            "dateTraitement": _at("2026-09-07 10:02:11"),
+            "emailAgentTraitant": None,
+        },
+        {
+            "event": "passe_en_instruction",
+            "dateTraitement": _at("2026-09-21 14:30:12"),
+            "emailAgentTraitant": AGENT,
+        },
+    ],
+}
 
 # Numbers that the token has no right to.
 FORBIDDEN = {20002}

@@ -31,6 +31,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
+from dsintegration.sandbox.forms import revision, whole
 from dsintegration.sandbox.scenarios import DOSSIERS, FORBIDDEN, REPLIES
 
 PATH = "/api/v2/graphql"
@@ -103,6 +104,11 @@ class Sandbox:
         self.unlistable: set[int] = set()
         # Numbers that the token has no right to read.
         self.forbidden: set[int] = set(FORBIDDEN)
+        # Dossiers with a champ that the platform cannot read; `slow`: with more than it can gather.
+        self.unreadable: set[int] = set()
+        self.slow: set[int] = set()
+        # Forms of démarches, in the place of ours.
+        self.revisions: dict[int, dict[str, Any]] = {}
         # Dossiers that lists show as null; what comes instead of a list (LISTS) of a démarche.
         self.hidden: set[int] = set()
         # Other tokens, each with the démarches that it may not read.
@@ -180,14 +186,20 @@ class Sandbox:
         def resolve(_info: object, number: int) -> dict[str, Any]:
             if number in prepared:
                 given: dict[str, Any] = prepared[number].body["data"]["dossier"]
-                return given
-            return self.dossiers[number]
+                return self._whole(given)
+            return self._whole(self.dossiers[number])
 
         root = {"dossier": resolve, "demarche": self._demarche}
         result = execute_sync(schema(), document, root, variable_values=variables)
         if result.errors and result.data is None and not result.errors[0].path:
             return {"errors": [error.formatted for error in result.errors]}
         return {**result.formatted}
+
+    def _whole(self, dossier: dict[str, Any]) -> dict[str, Any]:
+        for code, numbers in (("invalid_null", self.unreadable), ("timeout", self.slow)):
+            if dossier["number"] in numbers:
+                return whole(dossier) | {"champs": _failing(code)}
+        return whole(dossier)
 
     def _demarche(self, _info: object, number: int) -> dict[str, Any]:
         """The lists of a démarche."""
@@ -204,12 +216,14 @@ class Sandbox:
             return lambda _info, **asked: _page(nodes, "dateSupression", set(), **asked)
 
         def here(_info: object, **asked: Any) -> dict[str, Any]:
-            return _page(dossiers, "dateDerniereModification", self.hidden, **asked)
+            page = _page(dossiers, "dateDerniereModification", self.hidden, **asked)
+            return page | {"nodes": [node and self._whole(node) for node in page["nodes"]]}
 
         return {
             "id": named.get("id", f"Procedure-{number}"),
             "number": number,
             "title": named.get("title", f"Démarche n° {number}"),
+            "activeRevision": self.revisions.get(number) or revision(number),
             "dossiers": here,
             "pendingDeletedDossiers": gone(self.pending),
             "deletedDossiers": gone(self.deleted),
@@ -281,6 +295,13 @@ class Sandbox:
                 """Nothing: the command's own output is what counts."""
 
         return Handler
+
+
+def _failing(code: str) -> Callable[..., Any]:
+    def resolve(_info: object, **_: Any) -> Any:
+        raise GraphQLError("Cannot return null", extensions={"code": code})
+
+    return resolve
 
 
 def _asks_for_the_schema_only(body: Any) -> bool:

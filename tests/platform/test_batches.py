@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from dsintegration.exceptions import DSUnavailable, Reason
 from dsintegration.models import Demarche, Dossier, Message, Platform
+from dsintegration.payloads import NOTHING
 from dsintegration.platform import batches
 from dsintegration.representation import dossier_as_json
 from dsintegration.sandbox import Reply
@@ -300,15 +301,15 @@ class TestFailuresInside:
     def test_a_silent_platform_is_given_up(self):
         asked = []
 
-        def silent(numbers):
+        def silent(numbers, _selection=NOTHING):
             asked.append(len(numbers))
             raise DSUnavailable(Reason.TIMEOUT)
 
         parts = {"sent_at": None, "requests_here": 0, "get_dossiers": staticmethod(silent)}
         parts |= {"now": lambda _: timezone.now(), "answers": lambda _: False}
         client = type("Silent", (), parts)()
-        client.get_dossier = lambda number: silent([number])
-        answers = list(batches.ask(client, range(1, 51)))
+        client.get_dossier = lambda number, _: silent([number])
+        answers = list(batches.ask(client, batches.Batch(range(1, 51))))
         assert asked == [50, 25, 13, 7, 4]
         assert [len(answer.failures) for answer in answers] == [50]
 

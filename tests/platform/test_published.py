@@ -8,6 +8,7 @@ from graphql import GraphQLNamedType, build_schema, is_enum_type, is_object_type
 
 from dsintegration import exceptions
 from dsintegration.models import Dossier
+from dsintegration.payloads import Selection
 from dsintegration.platform import documents
 from dsintegration.platform.documents import GET_DOSSIER, Document
 from dsintegration.sandbox import Reply
@@ -16,6 +17,14 @@ from dsintegration.services import fetch_dossier
 from tests.published import NEWER, SAMPLES, SCHEMA, needs_schema, samples, schema
 
 DOCUMENTS = {name: value for name, value in vars(documents).items() if isinstance(value, Document)}
+FEW = Selection(("a", "b"), ("c",), demandeur=True, instruction=True)
+MANY = Selection(tuple(map(str, range(30))), (), all_champs=True)
+for which, chosen in (("few", FEW), ("many", MANY)):
+    DOCUMENTS |= {
+        f"one with {which} champs": documents.get_dossier(chosen),
+        f"fifty with {which} champs": documents.get_dossiers(50, chosen),
+        f"list with {which} champs": documents.get_moved_whole(chosen),
+    }
 
 
 @needs_schema

@@ -6,58 +6,26 @@ places and kinds, never values: they may name people.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 from django.views.decorators.debug import sensitive_variables
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import Field, InstanceOf, ValidationError
 
 from dsintegration.exceptions import DSInvalidResponse, Reason
-from dsintegration.numbers import MAX_NUMBER
+from dsintegration.payloads.content import Content, parse_content
+from dsintegration.payloads.fields import (
+    Email,
+    Moment,
+    Number,
+    Payload,
+    ShortText,
+    Text,
+    places_of,
+)
+from dsintegration.payloads.selection import NOTHING, Selection
 
 
-def _storable(value: Any) -> Any:
-    """Text without what a database refuses: NUL characters, and halves of surrogate pairs."""
-    if not isinstance(value, str) or (value.isprintable() and value.isascii()):
-        return value
-    whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-def _moment(value: Any) -> datetime:
-    """ISO 8601 with an offset (type ISO8601DateTime), as UTC."""
-    if not isinstance(value, str):
-        raise ValueError("not a text")  # noqa: TRY004  # pydantic collects ValueErrors
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise ValueError("not an ISO 8601 date") from None
-    if moment.tzinfo is None:
-        raise ValueError("no offset")
-    if not 1900 <= moment.year <= 9000:  # beyond, no display could move it to another time zone
-        raise ValueError("out of range")
-    return moment.astimezone(UTC)
-
-
-Text = Annotated[str, BeforeValidator(_storable)]
-ShortText = Annotated[Text, Field(min_length=1, max_length=255)]
-Email = Annotated[Text, Field(max_length=320)]
-Number = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
-Moment = Annotated[datetime, BeforeValidator(_moment)]
-
-
-class _Payload(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        extra="ignore",
-        frozen=True,
-        hide_input_in_errors=True,
-        strict=True,
-    )
-
-
-class MessagePayload(_Payload):
+class MessagePayload(Payload):
     """Type `Message`. `body` is "" once discarded, and for a message that is only a file."""
 
     id: ShortText
@@ -67,7 +35,7 @@ class MessagePayload(_Payload):
     discarded_at: Moment | None
 
 
-class UsagerPayload(_Payload):
+class UsagerPayload(Payload):
     """Type `Profile`. Of a deleted account, `id` says so, and nobody reads `email` any more."""
 
     id: ShortText
@@ -78,14 +46,14 @@ class UsagerPayload(_Payload):
         return self.id == "<deleted>"
 
 
-class ServicePayload(_Payload):
+class ServicePayload(Payload):
     """Type `Service`: whom usagers may ask."""
 
     nom: Text
     organisme: Text
 
 
-class DemarchePayload(_Payload):
+class DemarchePayload(Payload):
     """Type `DemarcheDescriptor`. Without a service, nothing of a dossier is missing."""
 
     id: ShortText
@@ -94,7 +62,7 @@ class DemarchePayload(_Payload):
     service: ServicePayload | None = None
 
 
-class DossierPayload(_Payload):
+class DossierPayload(Payload):
     """Type `Dossier`. Two dates that the schema promises may be null here: it may change."""
 
     id: ShortText
@@ -111,14 +79,16 @@ class DossierPayload(_Payload):
     usager: UsagerPayload
     demarche: DemarchePayload
     messages: list[MessagePayload]
+    # What the démarche keeps beside that; no part of the answer bears this name.
+    content: InstanceOf[Content] | None = Field(default=None, alias="our content")
 
 
-class _PageInfo(_Payload):
+class _PageInfo(Payload):
     has_next_page: bool
     end_cursor: str | None
 
 
-class _Listed(_Payload):
+class _Listed(Payload):
     """Types `Dossier` and `DeletedDossier`, as far as a list needs them."""
 
     number: Number
@@ -140,18 +110,20 @@ class ListPage:
     is_last: bool
 
 
-class _Connection(_Payload):
+class _Connection(Payload):
     page_info: _PageInfo
     nodes: list[dict[str, Any] | None] | None
 
 
-class _Demarche(_Payload):
+class _Demarche(Payload):
     number: Number
     list: _Connection
 
 
 @sensitive_variables()
-def parse_page(data: Any, demarche: int, *, whole: bool) -> ListPage:
+def parse_page(
+    data: Any, demarche: int, *, whole: bool, selection: Selection = NOTHING
+) -> ListPage:
     """A page of what `Client.get_list` gives; `whole`: its nodes are whole dossiers.
 
     Raises DSInvalidResponse, also where another démarche answers.
@@ -161,13 +133,13 @@ def parse_page(data: Any, demarche: int, *, whole: bool) -> ListPage:
         nodes = [node for node in given.list.nodes or [] if node is not None]
         numbers = [_Listed.model_validate(node).number for node in nodes]
     except ValidationError as err:
-        raise DSInvalidResponse(Reason.UNEXPECTED, detail=_places(err)) from None
+        raise DSInvalidResponse(Reason.UNEXPECTED, detail=places_of(err)) from None
     if given.number != demarche:
         raise DSInvalidResponse(Reason.UNEXPECTED, detail="another démarche came")
     dossiers, faults = [], []
     for node, number in zip(nodes, numbers, strict=True) if whole else ():
         try:
-            dossiers.append(parse_dossier(node, number))
+            dossiers.append(parse_dossier(node, number, selection))
         except DSInvalidResponse as err:
             faults.append(err)
     info, rows = given.list.page_info, given.list.nodes
@@ -188,29 +160,30 @@ def parse_demarche(data: Any, number: int) -> DemarchePayload:
     try:
         payload = DemarchePayload.model_validate(data)
     except ValidationError as err:
-        raise DSInvalidResponse(Reason.UNEXPECTED, detail=_places(err)) from None
+        raise DSInvalidResponse(Reason.UNEXPECTED, detail=places_of(err)) from None
     if payload.number != number:
         raise DSInvalidResponse(Reason.UNEXPECTED, detail="another démarche came")
     return payload
 
 
 @sensitive_variables()
-def parse_dossier(data: dict[str, Any], number: int) -> DossierPayload:
-    """The dossier `number` out of what `Client.get_dossier` gives; raises DSInvalidResponse."""
+def parse_dossier(
+    data: dict[str, Any], number: int, selection: Selection = NOTHING
+) -> DossierPayload:
+    """The dossier `number` out of what `Client.get_dossier` gives; raises DSInvalidResponse.
+
+    `selection`: what it was asked for with; a content that cannot be read raises nothing.
+    """
     try:
         payload = DossierPayload.model_validate(data)
     except ValidationError as err:
         raise DSInvalidResponse(
-            Reason.UNEXPECTED, dossier_number=number, detail=_places(err)
+            Reason.UNEXPECTED, dossier_number=number, detail=places_of(err)
         ) from None
     if payload.number != number:
         raise DSInvalidResponse(
             Reason.UNEXPECTED, dossier_number=number, detail="another dossier came"
         )
-    return payload
-
-
-def _places(err: ValidationError) -> str:
-    """Where what is wrong, without the values."""
-    faults = err.errors(include_url=False, include_context=False, include_input=False)
-    return ", ".join(f"{'.'.join(map(str, f['loc']))}: {f['type']}" for f in faults[:5])
+    if not selection:
+        return payload
+    return payload.model_copy(update={"content": parse_content(data, selection)})

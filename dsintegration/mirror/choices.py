@@ -1,0 +1,235 @@
+"""What each démarche keeps of its dossiers: its form as it was read, what was chosen of it.
+
+Nothing by default. A new revision keeps the choices by the ids of the descriptors, which survive
+it. Choosing less erases (`prune`), at once or with the next purge; choosing more leaves the
+dossiers due (`incomplete`), which the next refresh fetches.
+"""
+
+import json
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from dsintegration import journal
+from dsintegration.mirror.locking import save_platform, writing
+from dsintegration.mirror.values import rewrite_values
+from dsintegration.models import Action, ChampDescriptor, Demarche, Dossier, Outcome
+from dsintegration.models.mirror import CONTENT
+from dsintegration.payloads import FormPayload, Selection
+from dsintegration.payloads.content import only
+
+# By hand: it is part of each fetch.
+SELECTIONS = """
+SELECT number, selection, EXISTS (
+    SELECT 1 FROM dsintegration_dossier AS dossier
+    WHERE dossier.number = %s AND dossier.demarche_id = dsintegration_demarche.id
+) FROM dsintegration_demarche WHERE selection_key <> ''
+"""
+# Rows of one transaction: some tens of milliseconds.
+AT_ONCE = 200
+# A content that cannot be read is asked for again when its dossier moves, and after that.
+PAUSE = timedelta(days=1)
+
+
+class UnknownChamps(ValueError):
+    """Ids that the form does not have, or that cannot be chosen by themselves: nothing changed."""
+
+    def __init__(self, ids: Collection[str]) -> None:
+        self.ids = sorted(ids)
+        super().__init__(f"{len(self.ids)} unknown champs")
+
+
+@dataclass(frozen=True)
+class Selections:
+    """By the number of the démarche, of those that keep anything; `home`: that of one dossier."""
+
+    by_demarche: dict[int, Selection]
+    home: int | None = None
+
+    def of(self, demarche: int | None) -> Selection:
+        return self.by_demarche.get(demarche or 0, Selection())
+
+
+def selections(dossier: int = 0) -> Selections:
+    """What all démarches keep, and which of them has the dossier of that number."""
+    with connection.cursor() as cursor:
+        cursor.execute(SELECTIONS, [dossier])
+        rows = cursor.fetchall()
+    found = {
+        number: Selection.of(json.loads(kept) if isinstance(kept, str) else kept)
+        for number, kept, _ in rows
+    }
+    return Selections(found, next((number for number, _, is_its in rows if is_its), None))
+
+
+def store_form(payload: FormPayload, demarche: Demarche, at: datetime) -> None:
+    """The form as it is now: what is new in it, what it has no longer; choices stay."""
+    with writing(None):
+        known = {row.ds_id: row for row in demarche.champs.all()}
+        rows = []
+        for rank, line in enumerate(payload.fields):
+            row = known.pop(line.id, None) or ChampDescriptor(
+                demarche=demarche, ds_id=line.id, first_read_at=at
+            )
+            row.label, row.type, row.required = line.label, line.type, line.required
+            row.is_annotation, row.repetition = line.is_annotation, line.repetition
+            row.level, row.rank, row.gone_since = line.level, rank, None
+            rows.append(row)
+        for row in known.values():
+            row.gone_since = row.gone_since or at
+        given = ("label", "type", "required", "is_annotation", "repetition", "level", "rank")
+        old = [row for row in rows if row.pk]
+        ChampDescriptor.objects.bulk_update([*old, *known.values()], [*given, "gone_since"])
+        ChampDescriptor.objects.bulk_create(row for row in rows if row.pk is None)
+        demarche.form_read_at = at
+        _set_selection(demarche)
+
+
+def choose(
+    demarche: Demarche,
+    *,
+    by: journal.Actor,
+    champs: Collection[str] | None = None,
+    annotations: Collection[str] | None = None,
+    demandeur: bool | None = None,
+    instruction: bool | None = None,
+) -> None:
+    """Keep these, and of each kind no others; None: as it is. Raises UnknownChamps."""
+    with writing(None):
+        demarche.refresh_from_db(fields=["selection", "selection_key"])
+        before = Selection.of(demarche.selection)
+        rows = {row.ds_id: row for row in demarche.champs.all()}
+        for chosen, is_annotation in ((champs, False), (annotations, True)):
+            if chosen is None:
+                continue
+            possible = {
+                ds_id
+                for ds_id, row in rows.items()
+                if row.is_annotation is is_annotation and row.can_be_kept
+            }
+            if unknown := set(chosen) - possible:
+                raise UnknownChamps(unknown)
+            for ds_id in possible:
+                rows[ds_id].is_kept = ds_id in chosen
+        ChampDescriptor.objects.bulk_update(rows.values(), ["is_kept"])
+        _set_selection(demarche, demandeur=demandeur, instruction=instruction)
+        after = Selection.of(demarche.selection)
+        if after != before:
+            detail = _difference(before, after)
+            number = demarche.number
+            journal.write(by.entry(Action.CHOOSE, Outcome.DONE, demarche=number, detail=detail))
+
+
+def note_uses(demarche: Demarche) -> None:
+    """After `in_list`, `is_searchable` or `hidden_from_api` of its champs were saved."""
+    with writing(None):
+        demarche.refresh_from_db(fields=["selection", "selection_key"])
+        _set_selection(demarche)
+
+
+def _set_selection(
+    demarche: Demarche, *, demandeur: bool | None = None, instruction: bool | None = None
+) -> None:
+    former = Selection.of(demarche.selection)
+    rows = [row for row in demarche.champs.order_by("rank") if row.can_be_kept]
+    lists: dict[str, Any] = {}
+    for name, is_annotation in (("champs", False), ("annotations", True)):
+        of_kind = [row for row in rows if row.is_annotation is is_annotation]
+        lists[name] = tuple(row.ds_id for row in of_kind if row.is_kept)
+        lists[f"all_{name}"] = all(row.is_kept for row in of_kind if row.gone_since is None)
+    selection = Selection(
+        **lists,
+        demandeur=former.demandeur if demandeur is None else demandeur,
+        instruction=former.instruction if instruction is None else instruction,
+    )
+    searchable = demarche.champs.filter(is_searchable=True).values_list("ds_id", flat=True)
+    kept = selection.as_json()
+    demarche.selection = kept | {"searchable": sorted(searchable)} if kept else {}
+    demarche.selection_key = selection.key
+    demarche.save(update_fields=["selection", "selection_key", "form_read_at"])
+
+
+def _difference(before: Selection, after: Selection) -> str:
+    """For the journal: how many of each are kept now, and how many were."""
+    parts = [
+        f"{name}={len(getattr(before, name))}>{len(getattr(after, name))}"
+        for name in ("champs", "annotations")
+        if getattr(before, name) != getattr(after, name)
+    ]
+    parts += [
+        f"{name}={'yes' if getattr(after, name) else 'no'}"
+        for name in ("demandeur", "instruction")
+        if getattr(before, name) != getattr(after, name)
+    ]
+    return ",".join(parts)
+
+
+def incomplete(demarches: QuerySet[Demarche]) -> Iterator[int]:
+    """The numbers of dossiers of which more is chosen than is here."""
+    may_be_asked = Q(content_error_at=None) | Q(content_error_at__lt=timezone.now() - PAUSE)
+    for demarche in demarches.exclude(selection_key=""):
+        rows = Dossier.objects.filter(may_be_asked, demarche=demarche, absent_since=None)
+        rows = rows.filter(next_try_at=None).exclude(content_key=demarche.selection_key)
+        yield from rows.order_by("pk").values_list("number", flat=True).iterator()
+
+
+def unpruned() -> QuerySet[Demarche]:
+    """Démarches of which dossiers may hold what is no longer chosen."""
+    rows = Dossier.objects.exclude(content_key=F("demarche__selection_key"))
+    rows = rows.exclude(content_key="")
+    return Demarche.objects.filter(pk__in=rows.order_by().values("demarche"))
+
+
+def prune(
+    demarche: Demarche, was: Selection | None = None, *, reindex: bool = False
+) -> Iterator[int]:
+    """Erase what is no longer chosen; how many dossiers changed, batch by batch.
+
+    `was`: the former choice, where it had all of the present one: nothing is to be fetched then.
+    `reindex`: bring the index of all their answers up to date, too.
+    """
+    last = 0
+    while True:
+        with writing(None) as platform:
+            demarche.refresh_from_db(fields=["selection", "selection_key"])
+            selection = Selection.of(demarche.selection)
+            held = Dossier.objects.filter(demarche=demarche, pk__gt=last).exclude(content_key="")
+            if not reindex:
+                held = held.exclude(content_key=selection.key)
+            rows = list(held.order_by("pk")[:AT_ONCE])
+            if not rows:
+                return
+            changed = [row for row in rows if _drop(row, selection)]
+            for row in changed:
+                platform.version += 1
+                row.version, row.changed_at = platform.version, timezone.now()
+            covered = was is not None and was.covers(selection)
+            for row in rows:
+                if not selection or (covered and was and row.content_key == was.key):
+                    row.content_key = selection.key
+            fields = [*CONTENT, "content_key", "version", "changed_at"]
+            Dossier.objects.bulk_update(rows, fields)
+            rewrite_values(rows if reindex else changed, demarche)
+            if changed:
+                save_platform(platform)
+        last = rows[-1].pk
+        yield len(changed)
+
+
+def _drop(dossier: Dossier, selection: Selection) -> bool:
+    """Take from the row what is not chosen; whether there was any."""
+    kept = {
+        "demandeur": dossier.demandeur if selection.demandeur else None,
+        "instruction": dossier.instruction if selection.instruction else None,
+        "champs": only(dossier.champs, selection.champs),
+        "annotations": only(dossier.annotations, selection.annotations),
+    }
+    differ = [name for name, value in kept.items() if getattr(dossier, name) != value]
+    for name in differ:
+        setattr(dossier, name, kept[name])
+    return bool(differ)

@@ -1,0 +1,30 @@
+"""What is asked of a dossier beyond its own columns, and what an answer must contain."""
+
+from dsintegration.payloads.content import Content
+from dsintegration.payloads.dossiers import (
+    DemarchePayload,
+    DossierPayload,
+    ListPage,
+    MessagePayload,
+    parse_demarche,
+    parse_dossier,
+    parse_page,
+)
+from dsintegration.payloads.form import Field, FormPayload, parse_form
+from dsintegration.payloads.selection import NOTHING, Selection
+
+__all__ = [
+    "NOTHING",
+    "Content",
+    "DemarchePayload",
+    "DossierPayload",
+    "Field",
+    "FormPayload",
+    "ListPage",
+    "MessagePayload",
+    "Selection",
+    "parse_demarche",
+    "parse_dossier",
+    "parse_form",
+    "parse_page",
+]
