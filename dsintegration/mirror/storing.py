@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from dsintegration import journal
+from dsintegration.mirror.files import Filed, files_of, marks_of, write_files
 from dsintegration.mirror.locking import PATIENCE, save_platform, writing
 from dsintegration.mirror.statements import (
     MESSAGE,
@@ -33,7 +34,7 @@ from dsintegration.mirror.statements import (
     write_platform,
 )
 from dsintegration.mirror.values import Value, searchable_of, values_of, write_values
-from dsintegration.models import Author, Demarche, Dossier, Message, Outcome
+from dsintegration.models import Author, Demarche, Dossier, Message, Outcome, Place
 from dsintegration.models.mirror import CONTENT, normalised
 from dsintegration.moments import Moment
 from dsintegration.payloads import DemarchePayload, DossierPayload, Selection
@@ -99,6 +100,7 @@ def store(
         unmoved: list[Dossier] = []
         messages: list[Message] = []
         values: list[tuple[Dossier, set[Value], set[Value]]] = []
+        filed: list[Filed] = []
         for payload in news:
             created = payload.number not in known
             dossier = known.get(payload.number) or Dossier(
@@ -123,6 +125,7 @@ def store(
                 changes.append(Change(dossier, created, frozenset(loud), conversation.received))
             (to_write if changed or quiet else unmoved).append(dossier)
             messages += conversation.to_write
+            filed += conversation.filed
             results[payload.number] = FetchResult(dossier, created=created, changed=changed)
 
         for dossier, rest in _left_behind(messages, stored_messages, known, results):
@@ -142,6 +145,7 @@ def store(
         touch(unmoved, sent_at)
         write_messages(messages)
         write_values(values)
+        write_files(filed)
         outcomes = [
             results.get(payload.number)
             or FetchResult(known[payload.number], created=False, changed=False)
@@ -320,11 +324,12 @@ def _stored_messages(dossiers: Iterable[Dossier]) -> dict[int | None, dict[str, 
 @dataclass(frozen=True)
 class _Conversation:
     """`columns`: of every message, oldest first; `to_write`: those whose rows are missing or
-    differ; `received`: those that are new, and that can be read.
+    differ, `filed` their files; `received`: those that are new, and that can be read.
     """
 
     columns: list[list[Any]]
     to_write: list[Message]
+    filed: list[Filed]
     received: list[Message]
 
 
@@ -337,9 +342,15 @@ def _conversation(
 ) -> _Conversation:
     """The messages as they are to be; `homes`: the numbers of the dossiers that others are in now.
 
-    One that is deleted on the platform, or no longer in the answer, keeps no text here. One that
-    the usager wrote, be it from the address that the dossier had at our last look, stays so.
+    One that is deleted on the platform, or no longer in the answer, keeps no text and no file here.
+    One that the usager wrote, be it from the address that the dossier had at our last look, stays
+    so.
     """
+    files = {
+        message.id: files_of(Place.MESSAGE, message.id, message.attachments)
+        for message in payload.messages
+        if message.attachments and not message.discarded_at
+    }
     usagers = {normalised(dossier.usager_email), normalised(payload.usager.email)} - {""}
     wanted = {
         message.id: [
@@ -349,13 +360,16 @@ def _conversation(
             message.discarded_at,
             None,
             normalised(message.email) in usagers or _is_from_usager(stored.get(message.id)),
+            marks_of(files.get(message.id, ())),
         ]
         for message in payload.messages
         if homes[message.id] == dossier.number
     }
-    for ds_id, (email, _, created_at, discarded_at, absent_since, *rest) in stored.items():
+    for ds_id, row in stored.items():
         if ds_id not in homes:
-            wanted[ds_id] = [email, "", created_at, discarded_at, absent_since or sent_at, *rest]
+            email, _, created_at, discarded_at, absent_since, from_usager, _ = row
+            absent_since = absent_since or sent_at
+            wanted[ds_id] = [email, "", created_at, discarded_at, absent_since, from_usager, ""]
     to_write = [
         Message(dossier=dossier, ds_id=ds_id, **dict(zip(MESSAGE, row, strict=True)))
         for ds_id, row in wanted.items()
@@ -364,6 +378,10 @@ def _conversation(
     return _Conversation(
         columns=_oldest_first(wanted.values()),
         to_write=to_write,
+        filed=[
+            Filed(dossier, row, files.get(row.ds_id, []), _marks(stored.get(row.ds_id)))
+            for row in to_write
+        ],
         received=[row for row in to_write if row.ds_id not in stored and not row.discarded_at],
     )
 
@@ -396,6 +414,10 @@ def _oldest_first(columns: Iterable[list[Any]]) -> list[list[Any]]:
 
 def _is_from_usager(row: list[Any] | None) -> bool:
     return row is not None and row[MESSAGE.index("from_usager")]
+
+
+def _marks(row: list[Any] | None) -> str:
+    return row[MESSAGE.index("file_marks")] if row else ""
 
 
 def _queue(
@@ -439,6 +461,6 @@ def _readable(messages: list[list[Any]], usager_email: str) -> list[tuple[Author
     """Who wrote what can be read, and when, in the conversation's order."""
     return [
         (Author.of(email, usager_email, from_usager=from_usager), created_at)
-        for email, _, created_at, discarded_at, absent_since, from_usager in messages
+        for email, _, created_at, discarded_at, absent_since, from_usager, _ in messages
         if discarded_at is None and absent_since is None
     ]
