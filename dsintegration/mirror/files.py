@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from dsintegration.models import Dossier, File, Message, Place
 from dsintegration.models.files import key_of
 from dsintegration.payloads import FilePayload
+from dsintegration.payloads.content import Placed, champs_with_files
 
 _COLUMNS = (
     "dossier_id",
@@ -67,8 +68,25 @@ def files_of(
     return files
 
 
+def files_of_content(number: int, placed: Iterable[Placed]) -> list[File]:
+    """Those of a dossier that are in no message, as `files_of` gives them."""
+    homes: dict[tuple[str, str], list[FilePayload]] = {}
+    for given in placed:
+        homes.setdefault((given.place, given.champ), []).append(given.file)
+    return [
+        file
+        for (place, champ), payloads in homes.items()
+        for file in files_of(Place(place), f"{number}/{champ}", payloads, champ_id=champ)
+    ]
+
+
 def marks_of(files: Iterable[File]) -> str:
     return " ".join(file.mark for file in files)
+
+
+def places_between(before: str, after: str) -> set[str]:
+    """Where files lie that came, changed or went, by the marks before and after."""
+    return {mark.rpartition(":")[2] for mark in set(before.split()) ^ set(after.split())}
 
 
 def write_files(filed: Sequence[Filed]) -> None:
@@ -79,10 +97,10 @@ def write_files(filed: Sequence[Filed]) -> None:
     to_write: list[File] = []
     gone: set[str] = set()
     for owner in filed:
-        before = dict(mark.split(":") for mark in owner.before.split())
-        gone |= before.keys() - {file.key for file in owner.files}
+        before = set(owner.before.split())
+        gone |= {mark.partition(":")[0] for mark in before} - {file.key for file in owner.files}
         for file in owner.files:
-            if f"{file.key}:{before.get(file.key, '')}" != file.mark:
+            if file.mark not in before:
                 file.dossier, file.message = owner.dossier, owner.message
                 to_write.append(file)
     gone -= {file.key for file in to_write}
@@ -92,3 +110,29 @@ def write_files(filed: Sequence[Filed]) -> None:
         File.objects.bulk_create(
             to_write, update_conflicts=True, unique_fields=["key"], update_fields=_COLUMNS
         )
+
+
+def drop_files(dossiers: Sequence[Dossier]) -> None:
+    """Erase the files of champs and decisions that these dossiers hold no longer; their marks are
+    set, for whoever writes the dossiers.
+    """
+    with_files = {dossier.pk: dossier for dossier in dossiers if dossier.file_marks}
+    if not with_files:
+        return
+    kept: dict[int, list[File]] = {pk: [] for pk in with_files}
+    gone = []
+    for file in File.objects.filter(dossier__in=with_files, message=None):
+        if _is_held(file, with_files[file.dossier_id]):
+            kept[file.dossier_id].append(file)
+        else:
+            gone.append(file.pk)
+    if gone:
+        File.objects.filter(pk__in=gone).delete()
+    for pk, files in kept.items():
+        with_files[pk].file_marks = marks_of(files)
+
+
+def _is_held(file: File, dossier: Dossier) -> bool:
+    if file.place == Place.CHAMP:
+        return file.champ_id in champs_with_files(dossier.champs, dossier.annotations)
+    return dossier.instruction is not None

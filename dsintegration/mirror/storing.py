@@ -19,7 +19,14 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from dsintegration import journal
-from dsintegration.mirror.files import Filed, files_of, marks_of, write_files
+from dsintegration.mirror.files import (
+    Filed,
+    files_of,
+    files_of_content,
+    marks_of,
+    places_between,
+    write_files,
+)
 from dsintegration.mirror.locking import PATIENCE, save_platform, writing
 from dsintegration.mirror.statements import (
     MESSAGE,
@@ -34,7 +41,7 @@ from dsintegration.mirror.statements import (
     write_platform,
 )
 from dsintegration.mirror.values import Value, searchable_of, values_of, write_values
-from dsintegration.models import Author, Demarche, Dossier, Message, Outcome, Place
+from dsintegration.models import Author, Demarche, Dossier, File, Message, Outcome, Place
 from dsintegration.models.mirror import CONTENT, normalised
 from dsintegration.moments import Moment
 from dsintegration.payloads import DemarchePayload, DossierPayload, Selection
@@ -111,7 +118,7 @@ def store(
             )
             demarche = demarches[payload.demarche.number]
             searchable = searchable_of(demarche)
-            before = values_of(dossier, searchable)
+            before, former_files = values_of(dossier, searchable), dossier.file_marks
             loud, quiet = _assign_all(dossier, payload, demarche, conversation.columns, moment)
             values.append((dossier, before, values_of(dossier, searchable)))
             changed = bool(created or loud or conversation.to_write or demarche.number in renamed)
@@ -126,6 +133,9 @@ def store(
             (to_write if changed or quiet else unmoved).append(dossier)
             messages += conversation.to_write
             filed += conversation.filed
+            if dossier.file_marks != former_files:
+                files = _files_of_content(payload, demarche)
+                filed.append(Filed(dossier, None, files, former_files))
             results[payload.number] = FetchResult(dossier, created=created, changed=changed)
 
         for dossier, rest in _left_behind(messages, stored_messages, known, results):
@@ -257,7 +267,7 @@ def _assign_all(
     if moment.follows(dossier.checked_at):
         shown["absent_since"] = others["erased_at"] = None
         dossier.checked_at = moment.sent_at
-    former = {name: getattr(dossier, name) for name in CONTENT}
+    former = {name: getattr(dossier, name) for name in (*CONTENT, "file_marks")}
     loud, quiet = _assign(dossier, shown), _assign(dossier, others)
     loud = [word for name in loud for word in _names(name, former, dossier)]
     dossier.demarche = demarche  # equal by its key, perhaps not by its title
@@ -277,7 +287,8 @@ def _content(
     moved = dossier.pk is not None and dossier.demarche_id != demarche.pk
     content = payload.content
     if content is None or content.failure or not chosen:
-        kept: dict[str, Any] = {} if chosen and not moved else dict.fromkeys(CONTENT)
+        nothing = dict.fromkeys(CONTENT) | {"file_marks": ""}
+        kept: dict[str, Any] = {} if chosen and not moved else nothing
         about: dict[str, Any] = {"content_key": ""} if kept else {}
         if content and content.failure and chosen:
             about |= {"content_error_reason": content.failure, "content_error_at": moment.sent_at}
@@ -287,11 +298,22 @@ def _content(
     content = content.within(chosen)
     key = chosen.key if content.selection.covers(chosen) else content.selection.key
     about = {"content_key": key, "content_error_reason": "", "content_error_at": None}
-    return {name: getattr(content, name) for name in CONTENT}, about
+    columns = {name: getattr(content, name) for name in CONTENT}
+    return columns | {"file_marks": marks_of(_files_of_content(payload, demarche))}, about
+
+
+def _files_of_content(payload: DossierPayload, demarche: Demarche) -> list[File]:
+    chosen, content = Selection.of(demarche.selection), payload.content
+    if content is None or content.failure or not chosen:
+        return []
+    return files_of_content(payload.number, content.within(chosen).files)
 
 
 def _names(column: str, former: Mapping[str, Any], dossier: Dossier) -> list[str]:
     """What changed in a column, by the names of our JSON: « champs » and « champs.<id> »."""
+    if column == "file_marks":
+        places = places_between(former[column], dossier.file_marks)
+        return ["champs" if place == Place.CHAMP else place for place in places]
     if column not in {"instruction", "champs", "annotations"}:
         return [column]
     before, after = former[column], getattr(dossier, column)

@@ -78,7 +78,7 @@ class File(models.Model):
     def mark(self) -> str:
         """What tells that the row is as the platform describes the file."""
         told = json.dumps([self.content_type, self.byte_size, self.scan])
-        return f"{self.key}:{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+        return f"{self.key}:{hashlib.sha256(told.encode()).hexdigest()[:8]}:{self.place}"
 
     @property
     def safe_name(self) -> str:

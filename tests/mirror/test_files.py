@@ -6,10 +6,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from dsintegration import journal
+from dsintegration.mirror.choices import choose, prune
 from dsintegration.models import Dossier, File, Message
 from dsintegration.representation import dossier_as_json
-from dsintegration.sandbox import Reply
-from dsintegration.services import fetch_dossier
+from dsintegration.sandbox import Reply, forms
+from dsintegration.sandbox.forms import Line, champ_id
+from dsintegration.services import fetch_dossier, read_form
 from dsintegration.signals import dossier_changed
 from tests.bench.statements import count_statements
 from tests.factories import dossier_answer, file_answer, message_answer
@@ -154,17 +157,107 @@ class TestCost:
     @pytest.mark.parametrize("count", [1, 300])
     def test_files_cost_one_statement_whatever_their_number(self, says, count):
         many = [file_answer(f"{rank}.pdf") for rank in range(count)]
-        says([])
-        self.cost()  # its démarche, which is here from now on
+
+        def cost_of(files) -> int:
+            says(files)
+            return self.cost()
+
+        cost_of([])  # its démarche, which is here from now on
         Dossier.objects.all().delete()
-        bare = self.cost()
+        new, unmoved = cost_of([]), cost_of([])
+        says([], body="autre")
+        changed = self.cost()
         Dossier.objects.all().delete()
-        says(many)
-        new = self.cost()
-        assert new == bare + 1 == 8
-        unmoved = self.cost()
-        says([*many, PLAN])
-        one_more = self.cost()
-        says([PLAN])
-        assert (unmoved, one_more, self.cost()) == (4, 7, 7)
+        assert cost_of(many) == new + 1
+        assert cost_of(many) == unmoved
+        assert cost_of([*many, PLAN]) == changed + 1
+        assert cost_of([PLAN]) == changed + 1
         assert File.objects.count() == 1
+        assert cost_of([RIB]) == changed + 2
+        assert (new, unmoved) == (8, 5)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestOfTheForm:
+    """Files of champs that are kept, and of the decision."""
+
+    NUMBER = 70_001
+    RIB, TITLE, ROWS = (champ_id(key) for key in (401, 402, 403))
+    FORM = (
+        Line(401, "PieceJustificative", "RIB"),
+        Line(402, "Text", "Titre"),
+        Line(403, "Repetition", "Devis", inner=(Line(404, "PieceJustificative", "Devis"),)),
+    )
+
+    @pytest.fixture
+    def put(self, sandbox, monkeypatch):
+        monkeypatch.setitem(forms.FORMS, 7, (self.FORM, ()))
+
+        def put(rib=(RIB,), quotes=(PLAN,), **fields):
+            values = {401: list(rib), 403: [{404: list(quotes)}]}
+            sandbox.dossiers[self.NUMBER] = dossier_answer(
+                self.NUMBER, champs=forms.answers(self.FORM, values), **fields
+            )
+            fetch_dossier(self.NUMBER)
+
+        return put
+
+    def choose(self, **chosen):
+        demarche = read_form(7)
+        choose(demarche, by=journal.CODE, **chosen)
+        return demarche
+
+    def told(self) -> list[tuple[str, str]]:
+        return sorted(File.objects.values_list("place", "filename"))
+
+    def test_nothing_by_default(self, sandbox, put):
+        put()
+        assert not File.objects.exists()
+
+    def test_those_of_chosen_champs_and_of_the_decision(self, sandbox, put):
+        self.choose(champs=[self.RIB, self.ROWS], instruction=True)
+        put(motivationAttachment=file_answer("motifs.pdf"), attestation=file_answer("acte.pdf"))
+        assert self.told() == [
+            ("attestation", "acte.pdf"),
+            ("champ", "plan.pdf"),
+            ("champ", "rib.pdf"),
+            ("motivation", "motifs.pdf"),
+        ]
+        [rib] = File.objects.filter(champ_id=self.RIB)
+        assert (rib.filename, rib.message) == ("rib.pdf", None)
+
+    def test_a_change_has_a_version_and_a_name(self, sandbox, put):
+        self.choose(champs=[self.RIB], instruction=True)
+        put(motivationAttachment=file_answer("motifs.pdf"))
+        told = []
+
+        def note(fields, **_):
+            told.append(set(fields))
+
+        dossier_changed.connect(note)
+        try:
+            put([RIB | {"checksum": "x"}], motivationAttachment=file_answer("motifs.pdf"))
+            put([RIB | {"checksum": "x"}])
+        finally:
+            dossier_changed.disconnect(note)
+        assert told == [{"champs"}, {"motivation"}]
+        assert self.told() == [("champ", "rib.pdf")]
+
+    def test_choosing_less_erases(self, sandbox, put):
+        demarche = self.choose(champs=[self.RIB, self.ROWS], instruction=True)
+        put(motivationAttachment=file_answer("motifs.pdf"))
+        choose(demarche, by=journal.CODE, champs=[self.ROWS], instruction=False)
+        list(prune(demarche))
+        assert self.told() == [("champ", "plan.pdf")]
+        assert len(Dossier.objects.get().file_marks.split()) == 1
+        choose(demarche, by=journal.CODE, champs=[])
+        list(prune(demarche))
+        assert self.told() == []
+
+    def test_a_file_that_cannot_be_read_costs_the_content_alone(self, sandbox, put):
+        self.choose(champs=[self.RIB])
+        put()
+        put([RIB | {"byteSizeBigInt": "many"}])
+        dossier = Dossier.objects.get()
+        assert dossier.content_error_reason == "unexpected"
+        assert self.told() == [("champ", "rib.pdf")]
