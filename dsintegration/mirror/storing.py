@@ -7,7 +7,7 @@ messages.
 """
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -15,6 +15,7 @@ from itertools import takewhile
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -98,8 +99,8 @@ def store(
         }
         news = [p for p in payloads if not _is_older(p, known.get(p.number), moment)]
         demarches, renamed = _store_demarches(news, known.values(), moment)
-        stored_messages = _stored_messages(known.values())
         homes = {message.id: p.number for p in news for message in p.messages}
+        stored_messages = _stored_messages(known.values(), homes)
 
         results: dict[int, FetchResult] = {}
         changes: list[Change] = []
@@ -333,11 +334,16 @@ def _assign(dossier: Dossier, columns: dict[str, Any]) -> list[str]:
     return differ
 
 
-def _stored_messages(dossiers: Iterable[Dossier]) -> dict[int | None, dict[str, list[Any]]]:
-    """The columns of the messages that we have, by dossier, then by id."""
+def _stored_messages(
+    dossiers: Iterable[Dossier], others: Collection[str] = ()
+) -> dict[int | None, dict[str, list[Any]]]:
+    """The columns of the messages that we have of these dossiers, and of `others` (ids), wherever
+    they are: by dossier, then by id.
+    """
     stored: dict[int | None, dict[str, list[Any]]] = defaultdict(dict)
-    if pks := [dossier.pk for dossier in dossiers]:
-        rows = Message.objects.filter(dossier__in=pks).order_by()
+    pks = [dossier.pk for dossier in dossiers]
+    if pks or others:
+        rows = Message.objects.filter(Q(dossier__in=pks) | Q(ds_id__in=others)).order_by()
         for dossier, ds_id, *columns in rows.values_list("dossier_id", "ds_id", *MESSAGE):
             stored[dossier][ds_id] = columns
     return stored
@@ -415,11 +421,12 @@ def _left_behind(
     answered: Container[int],
 ) -> list[tuple[Dossier, list[list[Any]]]]:
     """Dossiers without an answer of which messages appear in another now, with those that stay."""
-    new = [row.ds_id for row in messages if row.ds_id not in stored.get(row.dossier.pk, {})]
-    moved = Message.objects.only("ds_id", "dossier_id").in_bulk(new, field_name="ds_id")
+    new = {row.ds_id for row in messages if row.ds_id not in stored.get(row.dossier.pk, {})}
+    homes = {ds_id: pk for pk, rows in stored.items() for ds_id in rows}
+    moved = new & homes.keys()
     if not moved:
         return []
-    pks = {message.dossier_id for message in moved.values()}
+    pks = {homes[ds_id] for ds_id in moved}
     dossiers = {dossier.pk: dossier for dossier in known.values() if dossier.pk in pks}
     dossiers = Dossier.objects.select_related("demarche").in_bulk(pks - dossiers.keys()) | dossiers
     rows = _stored_messages(dossiers.values())

@@ -174,7 +174,7 @@ class TestCost:
         assert cost_of([PLAN]) == changed + 1
         assert File.objects.count() == 1
         assert cost_of([RIB]) == changed + 2
-        assert (new, unmoved) == (8, 5)
+        assert (new, changed, unmoved) == (8, 7, 5)
 
 
 @pytest.mark.django_db(transaction=True)
