@@ -26,6 +26,16 @@ def in_a_terminal(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter in _KEPT else FOR_IT for letter in text)
 
 
+def as_filename(text: str, most: int = 150) -> str:
+    """A name that leads to no other folder and hides nothing of itself, its extension included."""
+    name = in_a_terminal(re.sub(r'[\\/:*?"<>|]', "_", text)).strip(" .")
+    name = name.replace(FOR_IT, "_")
+    stem, dot, extension = name.rpartition(".")
+    if len(name) > most and dot and len(extension) < 20:
+        name = f"{stem[: most - len(extension) - 1]}.{extension}"
+    return name[:most] or "fichier"
+
+
 def cut(text: str, most: int) -> str:
     """As in a terminal, and short."""
     line = in_a_terminal(text[: most + 1])

@@ -11,7 +11,7 @@ from typing import Any
 from django.views.decorators.debug import sensitive_variables
 
 from dsintegration import conf
-from dsintegration.models import Dossier, Message
+from dsintegration.models import Dossier, File, Message, attach_files
 
 # What a list reads of each row.
 COLUMNS = (
@@ -51,8 +51,9 @@ def dossier_as_json(dossier: Dossier, *, personal: bool = True) -> dict[str, Any
     row = {name: getattr(dossier, name) for name in COLUMNS if not name.startswith("demarche__")}
     for name in ("number", "ds_id", "title"):
         row[f"demarche__{name}"] = getattr(dossier.demarche, name)
-    messages = [message_as_json(message) for message in dossier.messages.all()] if personal else []
-    conversation = {"messages": messages} if personal else {}
+    messages = list(dossier.messages.all()) if personal else []
+    attach_files(messages)
+    conversation = {"messages": list(map(message_as_json, messages))} if personal else {}
     return _as_json(row, conversation, personal=personal, site_url=conf.site_url())
 
 
@@ -76,6 +77,20 @@ def message_as_json(message: Message) -> dict[str, Any]:
         "created_at": _iso(message.created_at),
         "discarded_at": _iso(message.discarded_at),
         "absent_since": _iso(message.absent_since),
+        "attachments": [file_as_json(file) for file in message.attachments],
+    }
+
+
+def file_as_json(file: File) -> dict[str, Any]:
+    """What the platform says of the file; its bytes have an address of their own, by this id."""
+    return {
+        "id": file.pk,
+        "filename": file.filename,
+        "content_type": file.content_type,
+        "byte_size": file.byte_size,
+        "checksum": file.checksum,
+        "created_at": _iso(file.created_at),
+        "scan": file.scan,
     }
 
 

@@ -58,6 +58,19 @@ def message_answer(id: str, /, **fields: Any) -> dict[str, Any]:
         "body": f"Texte de {id}",
         "createdAt": "2026-03-02T09:15:41+01:00",
         "discardedAt": None,
+        "attachments": [],
+    } | fields
+
+
+def file_answer(filename: str = "rib.pdf", /, **fields: Any) -> dict[str, Any]:
+    """What stands in a message's `attachments`."""
+    return {
+        "filename": filename,
+        "contentType": "application/pdf",
+        "byteSizeBigInt": "1234",
+        "checksum": "CY9rzUYh03PK3k6DJie09g==",
+        "createdAt": "2026-03-02T09:15:40+01:00",
+        "virusScanResult": "safe",
     } | fields
 
 

@@ -123,6 +123,7 @@ class TestStored:
                     "created_at": "2026-03-02T08:15:41Z",
                     "discarded_at": "2026-03-04T23:00:00Z",
                     "absent_since": None,
+                    "attachments": [],
                 },
                 {
                     "ds_id": "m2",
@@ -132,6 +133,7 @@ class TestStored:
                     "created_at": "2026-03-02T08:15:41Z",
                     "discarded_at": None,
                     "absent_since": None,
+                    "attachments": [],
                 },
                 {
                     "ds_id": "m3",
@@ -141,6 +143,7 @@ class TestStored:
                     "created_at": "2026-03-02T08:15:41Z",
                     "discarded_at": None,
                     "absent_since": None,
+                    "attachments": [],
                 },
             ],
             "url": f"https://demarche.example.org/dossiers/{NUMBER}",

@@ -84,6 +84,17 @@ DOSSIER_EXAMPLE: dict[str, Any] = {
             "created_at": "2026-09-14T13:41:08Z",
             "discarded_at": None,
             "absent_since": None,
+            "attachments": [
+                {
+                    "id": 17,
+                    "filename": "modele-de-budget.pdf",
+                    "content_type": "application/pdf",
+                    "byte_size": 48213,
+                    "checksum": "CY9rzUYh03PK3k6DJie09g==",
+                    "created_at": "2026-09-14T13:41:02Z",
+                    "scan": "safe",
+                }
+            ],
         }
     ],
     "url": "https://demarche.numerique.gouv.fr/dossiers/12345",

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from dsintegration.models import Author, Demarche, Dossier, Message, PurgedDossier
+from dsintegration.models import Author, Demarche, Dossier, File, Message, PurgedDossier
 from dsintegration.representation import (
     PURGED_COLUMNS,
     dossier_as_json,
@@ -39,8 +39,33 @@ class DemarcheSerializer(serializers.ModelSerializer[Demarche]):
         read_only_fields = fields
 
 
+class FileSerializer(serializers.ModelSerializer[File]):
+    scan = serializers.CharField(
+        read_only=True,
+        label="Analyse antivirus",
+        help_text=(
+            "pending (en cours), safe, infected, integrity_error ; un verdict que la plateforme "
+            "viendrait à ajouter passe tel quel."
+        ),
+    )
+
+    class Meta:
+        model = File
+        fields = (
+            "id",
+            "filename",
+            "content_type",
+            "byte_size",
+            "checksum",
+            "created_at",
+            "scan",
+        )
+        read_only_fields = fields
+
+
 class MessageSerializer(serializers.ModelSerializer[Message]):
     author = serializers.ChoiceField(choices=Author.choices, read_only=True)
+    attachments = FileSerializer(many=True, read_only=True, label="Pièces jointes")
 
     class Meta:
         model = Message
@@ -52,6 +77,7 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
             "created_at",
             "discarded_at",
             "absent_since",
+            "attachments",
         )
         read_only_fields = fields
 

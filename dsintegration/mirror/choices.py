@@ -16,6 +16,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from dsintegration import journal
+from dsintegration.mirror.files import drop_files
 from dsintegration.mirror.locking import save_platform, writing
 from dsintegration.mirror.values import rewrite_values
 from dsintegration.models import Action, ChampDescriptor, Demarche, Dossier, Outcome
@@ -205,6 +206,7 @@ def prune(
             if not rows:
                 return
             changed = [row for row in rows if _drop(row, selection)]
+            drop_files(changed)
             for row in changed:
                 platform.version += 1
                 row.version, row.changed_at = platform.version, timezone.now()
@@ -212,7 +214,7 @@ def prune(
             for row in rows:
                 if not selection or (covered and was and row.content_key == was.key):
                     row.content_key = selection.key
-            fields = [*CONTENT, "content_key", "version", "changed_at"]
+            fields = [*CONTENT, "file_marks", "content_key", "version", "changed_at"]
             Dossier.objects.bulk_update(rows, fields)
             rewrite_values(rows if reindex else changed, demarche)
             if changed:

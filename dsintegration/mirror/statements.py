@@ -15,7 +15,15 @@ from dsintegration.models import Demarche, Dossier, Message, Platform
 from dsintegration.moments import Moment
 from dsintegration.signals import dossier_changed, message_received
 
-MESSAGE = ("email", "body", "created_at", "discarded_at", "absent_since", "from_usager")
+MESSAGE = (
+    "email",
+    "body",
+    "created_at",
+    "discarded_at",
+    "absent_since",
+    "from_usager",
+    "file_marks",
+)
 # All that an upsert brings up to date.
 DOSSIER = tuple(
     field.attname

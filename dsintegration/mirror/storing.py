@@ -7,7 +7,7 @@ messages.
 """
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -15,10 +15,19 @@ from itertools import takewhile
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from dsintegration import journal
+from dsintegration.mirror.files import (
+    Filed,
+    files_of,
+    files_of_content,
+    marks_of,
+    places_between,
+    write_files,
+)
 from dsintegration.mirror.locking import PATIENCE, save_platform, writing
 from dsintegration.mirror.statements import (
     MESSAGE,
@@ -33,7 +42,7 @@ from dsintegration.mirror.statements import (
     write_platform,
 )
 from dsintegration.mirror.values import Value, searchable_of, values_of, write_values
-from dsintegration.models import Author, Demarche, Dossier, Message, Outcome
+from dsintegration.models import Author, Demarche, Dossier, File, Message, Outcome, Place
 from dsintegration.models.mirror import CONTENT, normalised
 from dsintegration.moments import Moment
 from dsintegration.payloads import DemarchePayload, DossierPayload, Selection
@@ -90,8 +99,8 @@ def store(
         }
         news = [p for p in payloads if not _is_older(p, known.get(p.number), moment)]
         demarches, renamed = _store_demarches(news, known.values(), moment)
-        stored_messages = _stored_messages(known.values())
         homes = {message.id: p.number for p in news for message in p.messages}
+        stored_messages = _stored_messages(known.values(), homes)
 
         results: dict[int, FetchResult] = {}
         changes: list[Change] = []
@@ -99,6 +108,7 @@ def store(
         unmoved: list[Dossier] = []
         messages: list[Message] = []
         values: list[tuple[Dossier, set[Value], set[Value]]] = []
+        filed: list[Filed] = []
         for payload in news:
             created = payload.number not in known
             dossier = known.get(payload.number) or Dossier(
@@ -109,7 +119,7 @@ def store(
             )
             demarche = demarches[payload.demarche.number]
             searchable = searchable_of(demarche)
-            before = values_of(dossier, searchable)
+            before, former_files = values_of(dossier, searchable), dossier.file_marks
             loud, quiet = _assign_all(dossier, payload, demarche, conversation.columns, moment)
             values.append((dossier, before, values_of(dossier, searchable)))
             changed = bool(created or loud or conversation.to_write or demarche.number in renamed)
@@ -123,6 +133,10 @@ def store(
                 changes.append(Change(dossier, created, frozenset(loud), conversation.received))
             (to_write if changed or quiet else unmoved).append(dossier)
             messages += conversation.to_write
+            filed += conversation.filed
+            if dossier.file_marks != former_files:
+                files = _files_of_content(payload, demarche)
+                filed.append(Filed(dossier, None, files, former_files))
             results[payload.number] = FetchResult(dossier, created=created, changed=changed)
 
         for dossier, rest in _left_behind(messages, stored_messages, known, results):
@@ -142,6 +156,7 @@ def store(
         touch(unmoved, sent_at)
         write_messages(messages)
         write_values(values)
+        write_files(filed)
         outcomes = [
             results.get(payload.number)
             or FetchResult(known[payload.number], created=False, changed=False)
@@ -253,7 +268,7 @@ def _assign_all(
     if moment.follows(dossier.checked_at):
         shown["absent_since"] = others["erased_at"] = None
         dossier.checked_at = moment.sent_at
-    former = {name: getattr(dossier, name) for name in CONTENT}
+    former = {name: getattr(dossier, name) for name in (*CONTENT, "file_marks")}
     loud, quiet = _assign(dossier, shown), _assign(dossier, others)
     loud = [word for name in loud for word in _names(name, former, dossier)]
     dossier.demarche = demarche  # equal by its key, perhaps not by its title
@@ -273,7 +288,8 @@ def _content(
     moved = dossier.pk is not None and dossier.demarche_id != demarche.pk
     content = payload.content
     if content is None or content.failure or not chosen:
-        kept: dict[str, Any] = {} if chosen and not moved else dict.fromkeys(CONTENT)
+        nothing = dict.fromkeys(CONTENT) | {"file_marks": ""}
+        kept: dict[str, Any] = {} if chosen and not moved else nothing
         about: dict[str, Any] = {"content_key": ""} if kept else {}
         if content and content.failure and chosen:
             about |= {"content_error_reason": content.failure, "content_error_at": moment.sent_at}
@@ -283,11 +299,22 @@ def _content(
     content = content.within(chosen)
     key = chosen.key if content.selection.covers(chosen) else content.selection.key
     about = {"content_key": key, "content_error_reason": "", "content_error_at": None}
-    return {name: getattr(content, name) for name in CONTENT}, about
+    columns = {name: getattr(content, name) for name in CONTENT}
+    return columns | {"file_marks": marks_of(_files_of_content(payload, demarche))}, about
+
+
+def _files_of_content(payload: DossierPayload, demarche: Demarche) -> list[File]:
+    chosen, content = Selection.of(demarche.selection), payload.content
+    if content is None or content.failure or not chosen:
+        return []
+    return files_of_content(payload.number, content.within(chosen).files)
 
 
 def _names(column: str, former: Mapping[str, Any], dossier: Dossier) -> list[str]:
     """What changed in a column, by the names of our JSON: « champs » and « champs.<id> »."""
+    if column == "file_marks":
+        places = places_between(former[column], dossier.file_marks)
+        return ["champs" if place == Place.CHAMP else place for place in places]
     if column not in {"instruction", "champs", "annotations"}:
         return [column]
     before, after = former[column], getattr(dossier, column)
@@ -307,11 +334,16 @@ def _assign(dossier: Dossier, columns: dict[str, Any]) -> list[str]:
     return differ
 
 
-def _stored_messages(dossiers: Iterable[Dossier]) -> dict[int | None, dict[str, list[Any]]]:
-    """The columns of the messages that we have, by dossier, then by id."""
+def _stored_messages(
+    dossiers: Iterable[Dossier], others: Collection[str] = ()
+) -> dict[int | None, dict[str, list[Any]]]:
+    """The columns of the messages that we have of these dossiers, and of `others` (ids), wherever
+    they are: by dossier, then by id.
+    """
     stored: dict[int | None, dict[str, list[Any]]] = defaultdict(dict)
-    if pks := [dossier.pk for dossier in dossiers]:
-        rows = Message.objects.filter(dossier__in=pks).order_by()
+    pks = [dossier.pk for dossier in dossiers]
+    if pks or others:
+        rows = Message.objects.filter(Q(dossier__in=pks) | Q(ds_id__in=others)).order_by()
         for dossier, ds_id, *columns in rows.values_list("dossier_id", "ds_id", *MESSAGE):
             stored[dossier][ds_id] = columns
     return stored
@@ -320,11 +352,12 @@ def _stored_messages(dossiers: Iterable[Dossier]) -> dict[int | None, dict[str, 
 @dataclass(frozen=True)
 class _Conversation:
     """`columns`: of every message, oldest first; `to_write`: those whose rows are missing or
-    differ; `received`: those that are new, and that can be read.
+    differ, `filed` their files; `received`: those that are new, and that can be read.
     """
 
     columns: list[list[Any]]
     to_write: list[Message]
+    filed: list[Filed]
     received: list[Message]
 
 
@@ -337,9 +370,15 @@ def _conversation(
 ) -> _Conversation:
     """The messages as they are to be; `homes`: the numbers of the dossiers that others are in now.
 
-    One that is deleted on the platform, or no longer in the answer, keeps no text here. One that
-    the usager wrote, be it from the address that the dossier had at our last look, stays so.
+    One that is deleted on the platform, or no longer in the answer, keeps no text and no file here.
+    One that the usager wrote, be it from the address that the dossier had at our last look, stays
+    so.
     """
+    files = {
+        message.id: files_of(Place.MESSAGE, message.id, message.attachments)
+        for message in payload.messages
+        if message.attachments and not message.discarded_at
+    }
     usagers = {normalised(dossier.usager_email), normalised(payload.usager.email)} - {""}
     wanted = {
         message.id: [
@@ -349,13 +388,16 @@ def _conversation(
             message.discarded_at,
             None,
             normalised(message.email) in usagers or _is_from_usager(stored.get(message.id)),
+            marks_of(files.get(message.id, ())),
         ]
         for message in payload.messages
         if homes[message.id] == dossier.number
     }
-    for ds_id, (email, _, created_at, discarded_at, absent_since, *rest) in stored.items():
+    for ds_id, row in stored.items():
         if ds_id not in homes:
-            wanted[ds_id] = [email, "", created_at, discarded_at, absent_since or sent_at, *rest]
+            email, _, created_at, discarded_at, absent_since, from_usager, _ = row
+            absent_since = absent_since or sent_at
+            wanted[ds_id] = [email, "", created_at, discarded_at, absent_since, from_usager, ""]
     to_write = [
         Message(dossier=dossier, ds_id=ds_id, **dict(zip(MESSAGE, row, strict=True)))
         for ds_id, row in wanted.items()
@@ -364,6 +406,10 @@ def _conversation(
     return _Conversation(
         columns=_oldest_first(wanted.values()),
         to_write=to_write,
+        filed=[
+            Filed(dossier, row, files.get(row.ds_id, []), _marks(stored.get(row.ds_id)))
+            for row in to_write
+        ],
         received=[row for row in to_write if row.ds_id not in stored and not row.discarded_at],
     )
 
@@ -375,11 +421,12 @@ def _left_behind(
     answered: Container[int],
 ) -> list[tuple[Dossier, list[list[Any]]]]:
     """Dossiers without an answer of which messages appear in another now, with those that stay."""
-    new = [row.ds_id for row in messages if row.ds_id not in stored.get(row.dossier.pk, {})]
-    moved = Message.objects.only("ds_id", "dossier_id").in_bulk(new, field_name="ds_id")
+    new = {row.ds_id for row in messages if row.ds_id not in stored.get(row.dossier.pk, {})}
+    homes = {ds_id: pk for pk, rows in stored.items() for ds_id in rows}
+    moved = new & homes.keys()
     if not moved:
         return []
-    pks = {message.dossier_id for message in moved.values()}
+    pks = {homes[ds_id] for ds_id in moved}
     dossiers = {dossier.pk: dossier for dossier in known.values() if dossier.pk in pks}
     dossiers = Dossier.objects.select_related("demarche").in_bulk(pks - dossiers.keys()) | dossiers
     rows = _stored_messages(dossiers.values())
@@ -396,6 +443,10 @@ def _oldest_first(columns: Iterable[list[Any]]) -> list[list[Any]]:
 
 def _is_from_usager(row: list[Any] | None) -> bool:
     return row is not None and row[MESSAGE.index("from_usager")]
+
+
+def _marks(row: list[Any] | None) -> str:
+    return row[MESSAGE.index("file_marks")] if row else ""
 
 
 def _queue(
@@ -439,6 +490,6 @@ def _readable(messages: list[list[Any]], usager_email: str) -> list[tuple[Author
     """Who wrote what can be read, and when, in the conversation's order."""
     return [
         (Author.of(email, usager_email, from_usager=from_usager), created_at)
-        for email, _, created_at, discarded_at, absent_since, from_usager in messages
+        for email, _, created_at, discarded_at, absent_since, from_usager, _ in messages
         if discarded_at is None and absent_since is None
     ]

@@ -15,6 +15,7 @@ from dsintegration.models.api import (
     in_a_year,
 )
 from dsintegration.models.content import ChampDescriptor, ChampValue
+from dsintegration.models.files import File, FileCopy, Place, Scan, attach_files
 from dsintegration.models.journal import (
     Action,
     AppendOnly,
@@ -51,6 +52,8 @@ __all__ = [
     "Dossier",
     "DossierQuerySet",
     "FetchLot",
+    "File",
+    "FileCopy",
     "Interface",
     "JournalEntry",
     "JournalEntryQuerySet",
@@ -58,13 +61,16 @@ __all__ = [
     "OngoingFetch",
     "Outcome",
     "Perimeter",
+    "Place",
     "Platform",
     "PurgedDossier",
     "RefreshTurn",
+    "Scan",
     "UsagerAccess",
     "UsagerAccessQuerySet",
     "UsagerSession",
     "UsagerSessionQuerySet",
+    "attach_files",
     "end_of",
     "in_a_year",
 ]

@@ -5,10 +5,12 @@ platform bear its own words in snake_case; English names are ours.
 """
 
 from datetime import datetime
+from typing import Any
 
 from django.db import models
 from django.db.models import JSONField, Value
 from django.db.models.functions import Lower
+from django.utils.functional import cached_property
 
 from dsintegration import conf
 from dsintegration.exceptions import DSError, stored_error
@@ -263,6 +265,9 @@ class Dossier(models.Model):
         help_text="Sans compter les messages automatiques.",
     )
 
+    # Of its files that are in no message (models/files.py), as Message.file_marks.
+    file_marks = models.TextField(blank=True, default="", db_default="", editable=False)
+
     # The queue. Automatic messages are nobody's word here.
     last_human_at = models.DateTimeField("dernier message d'une personne", null=True, blank=True)
     last_human_author = models.CharField(
@@ -435,6 +440,8 @@ class Message(models.Model):
         default=False,
         help_text="Le reste quand l'adresse de l'usager change, ou que le dossier change de mains.",
     )
+    # Of its files (models/files.py): tells whether they changed without reading them.
+    file_marks = models.TextField(blank=True, default="", db_default="", editable=False)
 
     class Meta:
         verbose_name = "message"
@@ -453,6 +460,11 @@ class Message(models.Model):
     def author(self) -> Author:
         """Who wrote it."""
         return Author.of(self.email, self.dossier.usager_email, from_usager=self.from_usager)
+
+    @cached_property
+    def attachments(self) -> list[Any]:
+        """Its files; `attach_files` reads those of a whole conversation at once."""
+        return list(self.files.all()) if self.file_marks else []
 
     @property
     def is_only_a_file(self) -> bool:

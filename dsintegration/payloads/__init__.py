@@ -10,15 +10,18 @@ from dsintegration.payloads.dossiers import (
     parse_dossier,
     parse_page,
 )
+from dsintegration.payloads.files import AddressedFile, FilePayload
 from dsintegration.payloads.form import Field, FormPayload, parse_form
 from dsintegration.payloads.selection import NOTHING, Selection
 
 __all__ = [
     "NOTHING",
+    "AddressedFile",
     "Content",
     "DemarchePayload",
     "DossierPayload",
     "Field",
+    "FilePayload",
     "FormPayload",
     "ListPage",
     "MessagePayload",

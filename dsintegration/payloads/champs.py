@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from dsintegration.payloads.fields import Moment, Payload, ShortText, Text
+from dsintegration.payloads.files import FilePayload
 
 # No answer of their own.
 WITHOUT_ANSWER = {"HeaderSectionChamp", "ExplicationChamp"}
@@ -65,7 +66,7 @@ class Champ(Payload):
         return self.string_value or ""
 
     @property
-    def files(self) -> list[tuple[str, Any]]:
+    def files(self) -> list[tuple[str, FilePayload]]:
         """Each with the id of the champ that it is in."""
         return []
 
@@ -359,10 +360,10 @@ class CarteChamp(Champ):
 class PieceJustificativeChamp(Champ):
     """`as_json` bears the champ's own id, by which its files are found."""
 
-    given: list[Any]
+    given: list[FilePayload]
 
     @property
-    def files(self) -> list[tuple[str, Any]]:
+    def files(self) -> list[tuple[str, FilePayload]]:
         return [(self.id, file) for file in self.given]
 
     def as_json(self) -> dict[str, Any]:
@@ -386,7 +387,7 @@ class RepetitionChamp(Champ):
     rows: list[Row]
 
     @property
-    def files(self) -> list[tuple[str, Any]]:
+    def files(self) -> list[tuple[str, FilePayload]]:
         return [file for row in self.rows for champ in row.champs for file in champ.files]
 
     def as_json(self) -> dict[str, Any]:

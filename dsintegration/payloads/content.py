@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 from dsintegration.exceptions import Reason
 from dsintegration.payloads.champs import Champ, Entreprise, answered, parse_champ
 from dsintegration.payloads.fields import Moment, Payload, Text
+from dsintegration.payloads.files import FilePayload
 from dsintegration.payloads.selection import Selection
 
 # What the client says in the place of a content that the platform could not give: a Reason.
@@ -28,7 +29,7 @@ class Placed:
 
     place: str
     champ: str
-    file: Any
+    file: FilePayload
 
 
 @dataclass(frozen=True)
@@ -143,8 +144,8 @@ class _Instruction(Payload):
     instructeurs: list[_Profile]
     labels: list[_Label]
     motivation: Text | None
-    motivation_attachment: dict[str, Any] | None
-    attestation: dict[str, Any] | None
+    motivation_attachment: FilePayload | None
+    attestation: FilePayload | None
     traitements: list[_Traitement]
 
     def as_json(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from dsintegration.payloads.fields import (
     Text,
     places_of,
 )
+from dsintegration.payloads.files import FilePayload
 from dsintegration.payloads.selection import NOTHING, Selection
 
 
@@ -33,6 +34,7 @@ class MessagePayload(Payload):
     body: Text
     created_at: Moment
     discarded_at: Moment | None
+    attachments: list[FilePayload]
 
 
 class UsagerPayload(Payload):

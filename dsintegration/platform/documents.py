@@ -67,6 +67,14 @@ fragment Mirrored on Dossier {
     body
     createdAt
     discardedAt
+    attachments {
+      filename
+      contentType
+      byteSizeBigInt
+      checksum
+      createdAt
+      virusScanResult
+    }
   }
 }
 """

@@ -170,6 +170,7 @@ def _message(number: int, rank: int, email: str, at: datetime, body: str) -> dic
         "createdAt": at.isoformat(),
         "body": body,
         "discardedAt": None,
+        "attachments": [],
     }
 
 

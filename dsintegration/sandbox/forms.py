@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-FILE = {
-    "filename": "rib.pdf",
-    "contentType": "application/pdf",
-    "byteSizeBigInt": "1024",
-    "checksum": "x1Wy8yeFuGqN2HxPTvYTYw==",
-    "createdAt": "2026-09-07T10:02:11+02:00",
-    "virusScanResult": "safe",
-}
+from dsintegration.sandbox.papers import paper
+from dsintegration.sandbox.storage import file
+
+RIB = paper(
+    "Relevé d'identité bancaire",
+    "Titulaire : Les Cordes vocales",
+    "IBAN : FR76 0000 0000 0000 0000 0000 000",
+)
+FILE = file("rib.pdf", "2026-09-07T10:02:11+02:00", content=RIB)
 
 
 def champ_id(key: int, row: str = "") -> str:

@@ -9,7 +9,9 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dsintegration.sandbox.forms import ANNOTATIONS, ANSWERS, FORM, answers
+from dsintegration.sandbox.forms import ANNOTATIONS, ANSWERS, FORM, RIB, answers
+from dsintegration.sandbox.papers import paper
+from dsintegration.sandbox.storage import Content, file
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -44,13 +46,22 @@ def _at(moment: str | None) -> str | None:
 
 
 def _message(
-    email: str, created_at: str, body: str, discarded_at: str | None = None
+    email: str,
+    created_at: str,
+    body: str,
+    discarded_at: str | None = None,
+    files: dict[str, dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
+    """`files`: what sets each apart, by its name."""
+    at = _at(created_at)
     return {
         "email": email,
-        "createdAt": _at(created_at),
+        "createdAt": at,
         "body": body,
         "discardedAt": _at(discarded_at),
+        "attachments": [
+            file(filename, str(at), **fields) for filename, fields in (files or {}).items()
+        ],
     }
 
 
@@ -123,6 +134,11 @@ def _dossier(
     }
 
 
+BUDGET = paper("Budget prévisionnel 2026", "Total : 3 900,00 euros")
+QUOTE = paper("Devis n° 2026-118", "Isolation des combles : 4 230,00 euros TTC")
+PLAN = Content(paper("Plan de situation"), 24 * 1024 * 1024)
+
+
 def _all_dossiers() -> list[dict[str, Any]]:
     camille, farid, asso = (
         "camille.durand@example.org",
@@ -148,7 +164,11 @@ def _all_dossiers() -> list[dict[str, Any]]:
                     asso,
                     "2026-09-15 08:12:45",
                     "Bonjour,\nvoici le budget signé (total < 4 000 € & cofinancé par la commune). "
-                    "Le RIB suit demain.\nBien à vous",
+                    "Le RIB est joint aussi.\nBien à vous",
+                    files={
+                        "Budget prévisionnel 2026.pdf": {"content": BUDGET},
+                        "rib.pdf": {"content": RIB},
+                    },
                 ),
                 _automatic(
                     12345,
@@ -177,6 +197,12 @@ def _all_dossiers() -> list[dict[str, Any]]:
                     camille,
                     "2026-10-20 21:05:30",
                     "Bonsoir, mon artisan demande quand les travaux peuvent commencer. Merci !",
+                    files={
+                        "devis.pdf": {"content": QUOTE, "virusScanResult": "pending"},
+                        "plan de situation.pdf": {"content": PLAN},
+                        "photo.jpg": {"contentType": "image/jpeg", "virusScanResult": "infected"},
+                        "abîmé.pdf": {"fault": "md5"},
+                    },
                 ),
             ],
         ),
@@ -281,7 +307,10 @@ def _all_dossiers() -> list[dict[str, Any]]:
             902,
             farid,
             "2026-08-24 07:55:00",
-            [_filed(12353, "2026-08-24 07:55:00"), _message(farid, "2026-09-01 12:30:00", "")],
+            [
+                _filed(12353, "2026-08-24 07:55:00"),
+                _message(farid, "2026-09-01 12:30:00", "", files={"devis.pdf": {"content": QUOTE}}),
+            ],
             instruction="2026-08-31 09:00:00",
         ),
         _dossier(

@@ -22,9 +22,11 @@ from graphql import (
     DocumentNode,
     FieldNode,
     GraphQLError,
+    GraphQLResolveInfo,
     GraphQLSchema,
     OperationDefinitionNode,
     build_schema,
+    default_field_resolver,
     execute_sync,
     parse,
     validate,
@@ -33,6 +35,7 @@ from graphql import (
 
 from dsintegration.sandbox.forms import revision, whole
 from dsintegration.sandbox.scenarios import DOSSIERS, FORBIDDEN, REPLIES
+from dsintegration.sandbox.storage import PREFIX, Storage
 
 PATH = "/api/v2/graphql"
 
@@ -68,8 +71,10 @@ class Reply:
     def encoded(self) -> bytes:
         if isinstance(self.body, bytes):
             return self.body
-        text = self.body if isinstance(self.body, str) else json.dumps(self.body)
-        return text.encode()
+        if isinstance(self.body, str):
+            return self.body.encode()
+        # Bytes of files are the storage's.
+        return json.dumps(self.body, default=lambda _: None).encode()
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,7 @@ class Sandbox:
         # What comes instead of our schema, whoever asks for it.
         self.introspection: Reply | None = None
         self.received: list[Received] = []
+        self.storage = Storage()
         # The platform's clock, which its `Date` headers tell; ours, unless a test sets it apart.
         self.now: Callable[[], datetime] = lambda: timezone.now()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -128,8 +134,12 @@ class Sandbox:
         self._thread.start()
 
     @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}{PATH}"
+        return f"{self.origin}{PATH}"
 
     def close(self) -> None:
         self._server.shutdown()
@@ -190,7 +200,9 @@ class Sandbox:
             return self._whole(self.dossiers[number])
 
         root = {"dossier": resolve, "demarche": self._demarche}
-        result = execute_sync(schema(), document, root, variable_values=variables)
+        result = execute_sync(
+            schema(), document, root, variable_values=variables, field_resolver=self._field
+        )
         if result.errors and result.data is None and not result.errors[0].path:
             return {"errors": [error.formatted for error in result.errors]}
         return {**result.formatted}
@@ -200,6 +212,15 @@ class Sandbox:
             if dossier["number"] in numbers:
                 return whole(dossier) | {"champs": _failing(code)}
         return whole(dossier)
+
+    def _field(self, source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
+        """What a document asks of a dossier: `messages(id:)` is one of them."""
+        if (info.parent_type.name, info.field_name) == ("File", "url"):
+            return self.storage.sign(source, self.origin)
+        found = default_field_resolver(source, info, **arguments)
+        if info.field_name == "messages" and (wanted := arguments.get("id")):
+            return [message for message in found if message["id"] == wanted]
+        return found
 
     def _demarche(self, _info: object, number: int) -> dict[str, Any]:
         """The lists of a démarche."""
@@ -274,7 +295,9 @@ class Sandbox:
                 self._send(sandbox.answer(request))
 
             def do_GET(self) -> None:
-                self._send(_error_page(404, "Not Found"))
+                if self.path.startswith(PREFIX):
+                    return sandbox.storage.send(self)
+                return self._send(_error_page(404, "Not Found"))
 
             def _send(self, reply: Reply) -> None:
                 content = reply.encoded()

@@ -23,6 +23,7 @@ from django.test import override_settings
 from dsintegration.conf import SANDBOX_SITE_URL
 from dsintegration.sandbox import TOKEN, Reply, Sandbox
 from dsintegration.sandbox.scenarios import REPLIES
+from dsintegration.sandbox.storage import file
 
 __all__ = ["Failure", "SandboxMixin", "TestPlatform", "platform"]
 
@@ -72,8 +73,10 @@ class TestPlatform(Sandbox):
         """Have a dossier, in place of one that has the same number; what the platform will answer.
 
         `messages`: texts that the service wrote, an hour apart, or the platform's own fields
-        (`body`, `email`, `createdAt`, `discardedAt`). `fields`: others of its type `Dossier`, by
-        its own names (`dateTraitement="2026-10-01T10:00:00+02:00"`).
+        (`body`, `email`, `createdAt`, `discardedAt`), and `attachments`: names of files, or the
+        platform's own fields (`filename`, `contentType`, `virusScanResult`) with their `content`
+        in bytes, and a `fault` of the storage's (sandbox/storage.py). `fields`: others of its type
+        `Dossier`, by its own names (`dateTraitement="2026-10-01T10:00:00+02:00"`).
         """
         filed = FIRST_DAY.isoformat()
         decided = filed if state in {"accepte", "refuse", "sans_suite"} else None
@@ -110,13 +113,22 @@ class TestPlatform(Sandbox):
 
 
 def _message(number: int, rank: int, message: str | Mapping[str, Any]) -> dict[str, Any]:
-    given = {"body": message} if isinstance(message, str) else dict(message)
-    return {
+    given: dict[str, Any] = {"body": message} if isinstance(message, str) else dict(message)
+    message = {
         "id": f"Commentaire-{number}-{rank}",
         "email": "service@example.org",
         "createdAt": (FIRST_DAY + timedelta(hours=rank)).isoformat(),
         "discardedAt": None,
     } | given
+    message["attachments"] = [
+        _attachment(attachment, message["createdAt"]) for attachment in given.get("attachments", ())
+    ]
+    return message
+
+
+def _attachment(given: str | Mapping[str, Any], at: str) -> dict[str, Any]:
+    fields = {"filename": given} if isinstance(given, str) else dict(given)
+    return file(fields.pop("filename", "piece.pdf"), fields.pop("createdAt", at), **fields)
 
 
 @contextmanager

@@ -41,6 +41,7 @@ def answer(messages: int) -> bytes:
                 "body": "Bonjour, il manque le budget signé. Cordialement, le service. " * 4,
                 "createdAt": "2026-09-14T15:41:08+02:00",
                 "discardedAt": None,
+                "attachments": [],
             }
             for rank in range(messages)
         ],

@@ -101,6 +101,7 @@ def completed(text: str) -> str:
     dossier.setdefault("dateDerniereCorrectionEnAttente", None)
     for message in dossier["messages"]:
         message.setdefault("discardedAt", None)
+        message.setdefault("attachments", [])
     return json.dumps(body)
 
 

@@ -66,6 +66,7 @@ def dossier_at(number: int, turn: int, demarche: int = 7) -> dict[str, Any]:
                 "body": f"Bonjour, voici l'avis rendu au tour {turn} sur votre demande.",
                 "createdAt": "2026-03-02T09:15:41+01:00",
                 "discardedAt": date if (rank + turn) % 9 == 0 else None,
+                "attachments": [],
             }
             for rank in range(MESSAGES)
         ],

@@ -42,6 +42,7 @@ def moved(number: int) -> dict[str, Any]:
         "body": "Bonjour, votre dossier est accepté : la convention suit par courrier.",
         "createdAt": "2026-11-24T10:00:00+01:00",
         "discardedAt": None,
+        "attachments": [],
     }
     return dossier | {
         "state": "accepte",

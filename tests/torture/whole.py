@@ -71,6 +71,7 @@ def said(answer: dict[str, Any]) -> dict[str, Any]:
             "created_at": _utc(message["createdAt"]),
             "discarded_at": _utc(message["discardedAt"]),
             "absent_since": None,
+            "attachments": [],
         }
         for message in answer["messages"]
     }
