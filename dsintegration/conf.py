@@ -179,6 +179,11 @@ def refresh_ages() -> tuple[timedelta, timedelta]:
     return (_age("DS_REFRESH_AFTER", "1h"), _age("DS_REFRESH_FINISHED_AFTER", "1d"))
 
 
+def fresh_within() -> tuple[timedelta, timedelta]:
+    """Since when at most a refresh must have ended, and a full one, for the mirror to be fresh."""
+    return (_age("DS_FRESH_WITHIN", "2h"), _age("DS_FULL_WITHIN", "36h"))
+
+
 def journal_kept() -> timedelta:
     """The age from which the purge forgets an entry of the journal."""
     return _age("DS_JOURNAL_KEPT", "365d")
@@ -399,3 +404,5 @@ PAGE_READERS: tuple[Callable[[], Any], ...] = (
     api_rates,
     base_template,
 )
+# What only those who watch over us need; from dsintegration.E040 on.
+WATCH_READERS: tuple[Callable[[], Any], ...] = (fresh_within,)

@@ -25,6 +25,8 @@ EMPTY = dict.fromkeys(
         "DS_API_URL",
         "DS_BASE_TEMPLATE",
         "DS_BATCH_SIZE",
+        "DS_FRESH_WITHIN",
+        "DS_FULL_WITHIN",
         "DS_IN_FLIGHT",
         "DS_JOURNAL_KEPT",
         "DS_PURGE_ABSENT_AFTER",

@@ -58,6 +58,8 @@ def test_what_is_kept_for_ever_is_named(good):
         ("DS_SYSTEM_EMAILS", "contact@example.org", ["E006"]),
         ("DS_SYSTEM_EMAILS", ["contact"], ["E006"]),
         ("DS_JOURNAL_KEPT", "a year", ["E014"]),
+        ("DS_FRESH_WITHIN", "soon", ["E040"]),
+        ("DS_FULL_WITHIN", "36", ["E040"]),
         ("DS_PURGE_ABSENT_AFTER", "90", ["E015"]),
         ("DS_PURGE_EXPIRED_AFTER", "-1d", ["E015"]),
         ("DS_PURGE_DELETED_BY_USAGER_AFTER", "1y", ["E015"]),

@@ -38,7 +38,11 @@ class Platform(models.Model):
     last_error_code = models.CharField("dernière erreur", max_length=50, blank=True)
     last_error_reason = models.CharField("raison de l'erreur", max_length=50, blank=True)
     last_error_at = models.DateTimeField("erreur survenue le", null=True, blank=True)
+    # When one of the whole mirror last ended; and one that fetched each dossier (`--full`).
     refreshed_at = models.DateTimeField("dernier rafraîchissement complet", null=True, blank=True)
+    fully_refreshed_at = models.DateTimeField(
+        "dernier rafraîchissement de fond", null=True, blank=True
+    )
 
     class Meta:
         verbose_name = "plateforme"

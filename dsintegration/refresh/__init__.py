@@ -76,8 +76,10 @@ def refresh(
             if not tally.failures:
                 tally.add(outage.stopped_by)
         is_cut_short = run.must_stop()
-    if not (tally.stopped_by or is_cut_short or limit or is_partial):
-        Platform.objects.filter(pk=Platform.SINGLETON).update(refreshed_at=timezone.now())
+    if not (tally.stopped_by or tally.is_in_vain or is_cut_short or limit or is_partial):
+        at = timezone.now()
+        ended = {"refreshed_at": at} | ({"fully_refreshed_at": at} if full else {})
+        Platform.objects.filter(pk=Platform.SINGLETON).update(**ended)
     outcome: str = Outcome.STOPPED if is_cut_short else Outcome.DONE
     if tally.stopped_by:
         outcome = journal.word(tally.stopped_by)
