@@ -39,6 +39,8 @@ EMPTY = dict.fromkeys(
         "DS_SITE_URL",
         "DS_SYSTEM_EMAILS",
         "LOG_LEVEL",
+        "METRICS_TOKEN",
+        "METRICS_TOKEN_FILE",
         "NUM_PROXIES",
         "SECRET_KEY_FILE",
         "SECURE_HSTS_SECONDS",

@@ -60,6 +60,7 @@ def test_what_is_kept_for_ever_is_named(good):
         ("DS_JOURNAL_KEPT", "a year", ["E014"]),
         ("DS_FRESH_WITHIN", "soon", ["E040"]),
         ("DS_FULL_WITHIN", "36", ["E040"]),
+        ("DS_METRICS_TOKEN", "short", ["E041"]),
         ("DS_PURGE_ABSENT_AFTER", "90", ["E015"]),
         ("DS_PURGE_EXPIRED_AFTER", "-1d", ["E015"]),
         ("DS_PURGE_DELETED_BY_USAGER_AFTER", "1y", ["E015"]),

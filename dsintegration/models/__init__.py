@@ -14,6 +14,7 @@ from dsintegration.models.api import (
     end_of,
     in_a_year,
 )
+from dsintegration.models.counters import Counter
 from dsintegration.models.journal import (
     Action,
     AppendOnly,
@@ -44,6 +45,7 @@ __all__ = [
     "ApiKeyManager",
     "AppendOnly",
     "Author",
+    "Counter",
     "Demarche",
     "Dossier",
     "DossierQuerySet",
