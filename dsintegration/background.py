@@ -7,7 +7,6 @@ up leaves a line in the logs, with the number of its dossier.
 
 import logging
 import os
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,8 @@ from dataclasses import dataclass
 from typing import ParamSpec
 
 from django.db import connections
+
+from dsintegration import broker
 
 logger = logging.getLogger(__name__)
 
@@ -121,18 +122,12 @@ def hand_over(task: str, *args: object) -> bool:
 
     False if the project has none, or if its broker does not take it now.
     """
-    # Whoever has a Celery app has imported it by now; nobody else is to pay for that import.
-    if (celery := sys.modules.get("celery")) is None:
+    if (app := broker.celery_app()) is None:
         return False
-    app = celery.current_app
-    if not (app.conf.broker_url or app.conf.task_always_eager):
-        return False
-    from kombu.exceptions import OperationalError
-
     try:
-        app.signature(task, args).apply_async(retry=False)
-    except OperationalError as err:
-        logger.error("the broker takes nothing: %s", type(err.__cause__ or err).__name__)  # noqa: TRY400
+        broker.put(app, task, *args)
+    except broker.BrokerIsDown as err:
+        logger.error("the broker takes nothing: %s", err)  # noqa: TRY400
         return False
     return True
 

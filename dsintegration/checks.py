@@ -22,7 +22,9 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     if conf.sandbox():
         return []
     errors: dict[str, CheckMessage] = {}
-    for rank, reader in enumerate((*conf.READERS, *conf.PAGE_READERS), start=2):
+    readers = [*enumerate((*conf.READERS, *conf.PAGE_READERS), start=2)]
+    readers += enumerate(conf.WATCH_READERS, start=40)
+    for rank, reader in readers:
         try:
             reader()
         except ImproperlyConfigured as err:

@@ -179,6 +179,21 @@ def refresh_ages() -> tuple[timedelta, timedelta]:
     return (_age("DS_REFRESH_AFTER", "1h"), _age("DS_REFRESH_FINISHED_AFTER", "1d"))
 
 
+def fresh_within() -> tuple[timedelta, timedelta]:
+    """Since when at most a refresh must have ended, and a full one, for the mirror to be fresh."""
+    return (_age("DS_FRESH_WITHIN", "2h"), _age("DS_FULL_WITHIN", "36h"))
+
+
+def metrics_token() -> str:
+    """What the server that collects our metrics shows; without one there are none."""
+    token = getattr(settings, "DS_METRICS_TOKEN", "")
+    if token and not (isinstance(token, str) and re.fullmatch(r"[\x21-\x7e]{16,}", token)):
+        raise ImproperlyConfigured(
+            "DS_METRICS_TOKEN doit compter 16 caractères au moins, sans blanc ni accent."
+        )
+    return token
+
+
 def journal_kept() -> timedelta:
     """The age from which the purge forgets an entry of the journal."""
     return _age("DS_JOURNAL_KEPT", "365d")
@@ -399,3 +414,5 @@ PAGE_READERS: tuple[Callable[[], Any], ...] = (
     api_rates,
     base_template,
 )
+# What only those who watch over us need; from dsintegration.E040 on.
+WATCH_READERS: tuple[Callable[[], Any], ...] = (fresh_within, metrics_token)

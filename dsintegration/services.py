@@ -10,7 +10,7 @@ from itertools import islice
 from django.db import DatabaseError
 from django.views.decorators.debug import sensitive_variables
 
-from dsintegration import conf, journal
+from dsintegration import conf, counters, journal
 from dsintegration.exceptions import DSError, DSUnavailable, Reason
 from dsintegration.mirror.absences import store_failures
 from dsintegration.mirror.choices import Selections, selections, store_form
@@ -71,7 +71,11 @@ def fetch_demarche(number: int, *, client: Client | None = None) -> Demarche:
     client = client or get_client()
     instance = conf.instance_at(client.url)
     recognise(instance)
-    payload = parse_demarche(client.get_demarche(number), number)
+    meter = Meter(client)
+    try:
+        payload = parse_demarche(client.get_demarche(number), number)
+    finally:
+        counters.count_requests(meter.read().requests)
     demarche = store_demarche(payload, instance, client.sent_at or client.now())
     if client.tokens.are_several:
         note_readers([demarche], client.tokens.readers)
@@ -133,7 +137,9 @@ def fetch_dossier(
         _note([err], _moment(client), instance, by, _patience(client, started))
         raise
     finally:
-        log_fetch("fetch_dossier", outcome, meter.read(), number=number, reason=reason)
+        cost = meter.read()
+        log_fetch("fetch_dossier", outcome, cost, number=number, reason=reason)
+        counters.count_fetches([outcome], cost.requests, cost.seconds)
     return result
 
 
@@ -192,11 +198,13 @@ def fetch_dossiers(
         _note_readers(client, results)
         _note(answer.failures, moment, instance, by, patience)
         failures, cost = [*answer.failures, *unstored], answer.cost
-        for number, outcome, reason in (
+        told = [
             *((result.dossier.number, result.outcome.value, "") for result in results),
             *((payload.number, "not_wanted", "") for payload in unwanted),
             *((err.dossier_number, err.code, err.reason) for err in failures),
-        ):
+        ]
+        counters.count_fetches([outcome for _, outcome, _ in told], cost.requests, cost.seconds)
+        for number, outcome, reason in told:
             log_fetch("fetch_dossiers", outcome, cost, number=number, reason=reason)
             cost = replace(cost, requests=0)  # the first line has told them all
         yield from (Outcome(result.dossier.number, result=result) for result in results)

@@ -6,4 +6,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("dsintegration.api.urls")),
     path("suivi/", include("dsintegration.usager.urls")),
     path("health/", include("dsintegration.health.urls")),
+    path("", include("dsintegration.health.metrics_urls")),
 ]

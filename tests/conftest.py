@@ -124,9 +124,10 @@ def later(monkeypatch) -> Later:
 
 
 @pytest.fixture(autouse=True)
-def empty_cache() -> None:
-    """What one test counted or kept is not the next one's."""
+def empty_cache(monkeypatch) -> None:
+    """What one test counted or kept is not the next one's, nor the broker that failed there."""
     cache.clear()
+    monkeypatch.setattr("dsintegration.broker._down_until", 0.0)
 
 
 @pytest.fixture

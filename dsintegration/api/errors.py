@@ -30,6 +30,9 @@ SENTENCES: dict[str, str | None] = {
     "not_found": "Cette adresse n'existe pas.",
     "dossier_not_found": "Aucun dossier de ce numéro n'est accessible avec cette clé.",
     "method_not_allowed": "Cette adresse n'accepte pas cette méthode ; voyez l'en-tête Allow.",
+    "epoch_changed": (
+        "Une sauvegarde a été restaurée ici : videz votre copie, et recommencez à after_version=0."
+    ),
     "not_acceptable": "Les réponses sont en JSON : acceptez application/json.",
     "unsupported_media_type": "Cette demande n'attend pas de corps.",
     "throttled": "Trop de demandes : attendez les secondes que donne l'en-tête Retry-After.",
@@ -52,6 +55,13 @@ class DossierIsNotHere(exceptions.NotFound):
     """For this key: not stored, or not among its démarches. It cannot tell which."""
 
     default_code = "dossier_not_found"
+
+
+class EpochChanged(exceptions.APIException):
+    """The copy that asks was made before a backup was restored."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "epoch_changed"
 
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:

@@ -30,6 +30,7 @@ WHEN = {
     403: "La clé n'a pas le droit de récupérer un dossier.",
     404: "Dossier inconnu ici, ou hors des démarches de la clé : rien ne les distingue.",
     406: "L'en-tête Accept refuse le JSON.",
+    409: "La copie date d'avant la restauration d'une sauvegarde : elle est à vider.",
     415: "La demande a un corps, d'un type inconnu.",
     429: "Trop de demandes.",
     500: "Erreur interne, ou réglages faux.",
@@ -45,6 +46,7 @@ CODES = {
     403: {"permission_denied": ""},
     404: {"dossier_not_found": ""},
     406: {"not_acceptable": ""},
+    409: {"epoch_changed": ""},
     415: {"unsupported_media_type": ""},
     429: {"throttled": ""},
     500: {"server_error": ""},
@@ -179,7 +181,7 @@ DOSSIERS = _describe(
     parameters=[CHALLENGE, _sent("Retry-After", OpenApiTypes.INT, [429], WAIT)],
     responses={
         200: _good(DossierItemSerializer(many=True), "Une page.", _item_example()),
-        **_errors(),
+        **_errors(409),
     },
 )
 PURGED = _describe(
@@ -198,7 +200,7 @@ PURGED = _describe(
             "Une page.",
             {"number": 12001, "version": 8124, "purged_at": "2026-10-02T23:00:00Z"},
         ),
-        **_errors(),
+        **_errors(409),
     },
 )
 DOSSIER = _describe(

@@ -19,19 +19,22 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
+from dsintegration.api.errors import EpochChanged
 from dsintegration.api.parameters import MAX_VERSION, NumberField
+from dsintegration.mirror import epoch
 from dsintegration.numbers import MAX_NUMBER
 
 PAGE_SIZE, MAX_PAGE_SIZE = 100, 200
 # A version of 63 bits and a number of 31.
 CURSOR = "[0-7][0-9a-f]{15}[0-7][0-9a-f]{7}"
+EXAMPLE = "5f0c1b7ad3e94682"
 Row = dict[str, Any]
 
 
 class KeysetPagination(BasePagination):
     """Newest change first; with `after_version`, oldest first. Rows are dicts of `columns`."""
 
-    parameters = ("after_version", "page_size", "cursor")
+    parameters = ("after_version", "epoch", "page_size", "cursor")
 
     @sensitive_variables()
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
@@ -39,6 +42,10 @@ class KeysetPagination(BasePagination):
         after = _whole(given, "after_version", 0, MAX_VERSION)
         size = _whole(given, "page_size", 1, MAX_PAGE_SIZE) or PAGE_SIZE
         position = _decoded(given["cursor"]) if "cursor" in given else None
+        # Before the rows are read: with one that begins meanwhile, the next request is refused.
+        self.epoch = epoch.current()
+        if given.get("epoch", self.epoch) != self.epoch:
+            raise EpochChanged
         if after is None:
             order = ("-version", "-number")
             beyond: Any = TupleLessThan
@@ -61,16 +68,26 @@ class KeysetPagination(BasePagination):
             del rows[size:]
             cursor = _encoded(rows[-1]["version"], rows[-1]["number"])
             self.next = replace_query_param(request.build_absolute_uri(), "cursor", cursor)
+            if after is not None:
+                self.next = replace_query_param(self.next, "epoch", self.epoch)
         return rows
 
     def get_paginated_response(self, data: Any) -> Response:
-        return Response({"next": self.next, "results": data})
+        return Response({"epoch": self.epoch, "next": self.next, "results": data})
 
     def get_paginated_response_schema(self, schema: Row) -> Row:
         return {
             "type": "object",
-            "required": ["next", "results"],
+            "required": ["epoch", "next", "results"],
             "properties": {
+                "epoch": {
+                    "type": "string",
+                    "example": EXAMPLE,
+                    "description": (
+                        "Change quand une sauvegarde a été restaurée : les copies d'avant sont à "
+                        "vider."
+                    ),
+                },
                 "next": {
                     "type": "string",
                     "format": "uri",
@@ -97,6 +114,14 @@ class KeysetPagination(BasePagination):
                     "minimum": 0,
                     "maximum": MAX_VERSION,
                 },
+            },
+            {
+                "name": "epoch",
+                "in": "query",
+                "description": (
+                    "L'époque sous laquelle la copie a été faite : 409 si ce n'est plus celle-ci."
+                ),
+                "schema": {"type": "string"},
             },
             {
                 "name": "page_size",

@@ -32,12 +32,14 @@ class Finding:
     """`ok` is None where the check could not be made, or has no object.
 
     `kind`: where it fails, a DSError or ImproperlyConfigured, or None if it is neither.
+    `ends_soon`: it holds today, and fails as a warning.
     """
 
     check: Check
     ok: bool | None
     sentence: str
     kind: type[Exception] | None = None
+    ends_soon: bool = False
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,12 @@ def check_settings() -> Finding:
             "DS_API_TOKEN_EXPIRES."
         )
         return Finding(Check.SETTINGS, False, sentence, ImproperlyConfigured)
+    if day and day - today <= NOTICE:
+        sentence = (
+            f"le jeton expire le {day:%d/%m/%Y}, d'après DS_API_TOKEN_EXPIRES ; d'ici là, "
+            "créez-en un autre, et remplacez DS_API_TOKEN et DS_API_TOKEN_EXPIRES."
+        )
+        return Finding(Check.SETTINGS, False, sentence, ends_soon=True)
     remarks = [where]
     if not conf.api_token_is_usual():
         remarks.append(
@@ -48,8 +54,6 @@ def check_settings() -> Finding:
             "DS_API_TOKEN_EXPIRES n'est pas rempli : un jeton vit un an au plus, notez-y son "
             "dernier jour"
         )
-    elif day - today <= NOTICE:
-        remarks.append(f"attention, le jeton expire le {day:%d/%m/%Y} : créez-en un autre avant")
     else:
         remarks.append(f"le jeton expire le {day:%d/%m/%Y}")
     if conf.lacks_system_emails():

@@ -1,12 +1,22 @@
-"""Probes come by address and over plain http: before host names are checked, before https."""
+"""Probes come by address and over plain http: before host names are checked, before https.
+
+So does the server that collects metrics, where it has a token.
+"""
 
 from collections.abc import Callable
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.urls import get_script_prefix, reverse
+from django.urls import NoReverseMatch, get_script_prefix, reverse
 
+from dsintegration import conf
 from dsintegration.health import views
+
+PROBES = {
+    "dsintegration_health:live": views.live,
+    "dsintegration_health:ready": views.ready,
+    "dsintegration_metrics:metrics": views.metrics,
+}
 
 
 class HealthMiddleware:
@@ -17,7 +27,13 @@ class HealthMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         prefix = get_script_prefix().rstrip("/")
-        for name, view in (("live", views.live), ("ready", views.ready)):
-            if request.path_info == reverse(f"dsintegration_health:{name}").removeprefix(prefix):
+        for name, view in PROBES.items():
+            try:
+                address = reverse(name)
+            except NoReverseMatch:  # a part that the project does not include
+                continue
+            if request.path_info == address.removeprefix(prefix):
+                if view is views.metrics and not conf.metrics_token():
+                    break
                 return view(request)
         return self.get_response(request)

@@ -5,9 +5,12 @@ Without the platform we go on with what we have, so that it is not asked.
 
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
+
+from dsintegration import conf
 
 never_kept = cache_control(no_store=True)
 
@@ -40,6 +43,26 @@ def ready(request: HttpRequest) -> JsonResponse:
         "migrations": migrations,
     }
     return JsonResponse(told, status=200 if is_ready else 503)
+
+
+@never_kept
+@require_safe
+@transaction.non_atomic_requests
+def metrics(request: HttpRequest) -> HttpResponse:
+    """For the Prometheus server that shows DS_METRICS_TOKEN; without that setting, 404."""
+    if not (token := conf.metrics_token()):
+        raise Http404
+    if not constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {token}"):
+        return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
+    from prometheus_client import CONTENT_TYPE_LATEST
+
+    from dsintegration.health.metrics import metrics_text
+
+    try:
+        text = metrics_text()
+    except DatabaseError:
+        return HttpResponse("database down\n", status=503, content_type="text/plain")
+    return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
 
 
 def _are_applied() -> bool:

@@ -51,6 +51,11 @@ class RedisCache(DjangoRedisCache):
         super().__init__(server, params)
         self.memory = LocMemCache("while Redis is down", params | {"OPTIONS": MEMORY_OPTIONS})
 
+    @property
+    def is_down(self) -> bool:
+        """Whether it failed lately: what is read and written meanwhile is this process's own."""
+        return now() < RedisCache.is_down_until
+
     add = _sturdy("add")
     get = _sturdy("get")
     set = _sturdy("set")

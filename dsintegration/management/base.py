@@ -7,6 +7,7 @@
 | 2 | bad input: nothing was done |
 | 3, 4, 5, 6 | not found, access denied, unavailable, invalid response (exceptions.py) |
 | 7 | settings are wrong |
+| 8 | all works, and soon will not, or what is shown is stale |
 """
 
 import re
@@ -26,7 +27,7 @@ from dsintegration.exceptions import (
 )
 from dsintegration.harmless import in_a_terminal
 
-MIXED, BAD_INPUT, WRONG_SETTINGS = 1, 2, 7
+MIXED, BAD_INPUT, WRONG_SETTINGS, ENDS_SOON_OR_STALE = 1, 2, 7, 8
 STATUS_OF: dict[type[DSError], int] = {
     DossierNotFound: 3,
     DSAccessDenied: 4,

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("dsintegration", "0047_fetch_lots"),
+        ("dsintegration", "0052_counters"),
     ]
 
     operations = [

@@ -15,6 +15,7 @@ from dsintegration.models.api import (
     in_a_year,
 )
 from dsintegration.models.content import ChampDescriptor, ChampValue
+from dsintegration.models.counters import Counter
 from dsintegration.models.files import File, FileCopy, Place, Scan, attach_files
 from dsintegration.models.journal import (
     Action,
@@ -48,6 +49,7 @@ __all__ = [
     "Author",
     "ChampDescriptor",
     "ChampValue",
+    "Counter",
     "Demarche",
     "Dossier",
     "DossierQuerySet",

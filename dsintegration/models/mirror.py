@@ -4,6 +4,7 @@ Only the wing mirror/ writes there, under one lock (mirror/locking.py). Columns 
 platform bear its own words in snake_case; English names are ours.
 """
 
+import secrets
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,10 @@ from django.utils.functional import cached_property
 from dsintegration import conf
 from dsintegration.exceptions import DSError, stored_error
 from dsintegration.harmless import on_a_page
+
+
+def new_epoch() -> str:
+    return secrets.token_hex(8)
 
 
 class Platform(models.Model):
@@ -31,10 +36,16 @@ class Platform(models.Model):
         "instance", max_length=255, blank=True, help_text="Vide tant que rien n'est enregistré."
     )
     version = models.PositiveBigIntegerField("dernière version donnée", default=0)
+    # Copies that were made under another one are no copies of this database (mirror/epoch.py).
+    epoch = models.CharField("époque", max_length=32, default=new_epoch, editable=False)
     last_error_code = models.CharField("dernière erreur", max_length=50, blank=True)
     last_error_reason = models.CharField("raison de l'erreur", max_length=50, blank=True)
     last_error_at = models.DateTimeField("erreur survenue le", null=True, blank=True)
+    # When one of the whole mirror last ended; and one that fetched each dossier (`--full`).
     refreshed_at = models.DateTimeField("dernier rafraîchissement complet", null=True, blank=True)
+    fully_refreshed_at = models.DateTimeField(
+        "dernier rafraîchissement de fond", null=True, blank=True
+    )
 
     class Meta:
         verbose_name = "plateforme"

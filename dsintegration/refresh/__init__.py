@@ -10,7 +10,7 @@ from itertools import chain, takewhile
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from dsintegration import conf, journal
+from dsintegration import conf, counters, journal
 from dsintegration.mirror.absences import store_failures
 from dsintegration.mirror.choices import incomplete
 from dsintegration.mirror.locking import recognise
@@ -63,7 +63,9 @@ def refresh(
         to_ask: set[int] = set()
         if limit is None:
             rows = Demarche.objects.all() if followed is None else followed
+            sent_before = client.requests
             yield from read_lists(run, due, rows, WORTH_A_LIST, to_ask)
+            counters.count_requests(client.requests - sent_before)
             if outage.stopped_by:  # nobody else notes it
                 now = run.moment(client.now())
                 store_failures([outage.stopped_by], instance, now, by)
@@ -79,8 +81,10 @@ def refresh(
             if not tally.failures:
                 tally.add(outage.stopped_by)
         is_cut_short = run.must_stop()
-    if not (tally.stopped_by or is_cut_short or limit or is_partial):
-        Platform.objects.filter(pk=Platform.SINGLETON).update(refreshed_at=timezone.now())
+    if not (tally.stopped_by or tally.is_in_vain or is_cut_short or limit or is_partial):
+        at = timezone.now()
+        ended = {"refreshed_at": at} | ({"fully_refreshed_at": at} if full else {})
+        Platform.objects.filter(pk=Platform.SINGLETON).update(**ended)
     outcome: str = Outcome.STOPPED if is_cut_short else Outcome.DONE
     if tally.stopped_by:
         outcome = journal.word(tally.stopped_by)

@@ -38,11 +38,15 @@ def due_dossiers(older_than: timedelta | None = None, *, full: bool = False) -> 
     rows = Dossier.objects.filter(may_be_asked)
     if older_than is not None:
         return rows.filter(_older("checked_at", now - older_than, now))
+    return rows.filter(is_due(now))
+
+
+def is_due(now: datetime, late_by: timedelta = timedelta(0)) -> Q:
+    """By the ages that the settings say, whether or not it may be asked for now."""
     after, finished_after = conf.refresh_ages()
     is_busy = Q(state__in=OPEN_STATES, absent_since=None)
-    return rows.filter(
-        Q(is_busy, _older("checked_at", now - after, now))
-        | Q(~is_busy, _older("checked_at", now - finished_after, now))
+    return Q(is_busy, _older("checked_at", now - after - late_by, now)) | Q(
+        ~is_busy, _older("checked_at", now - finished_after - late_by, now)
     )
 
 

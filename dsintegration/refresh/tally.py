@@ -18,6 +18,14 @@ class Tally:
     failures: dict[type[DSError], DSError] = field(default_factory=dict)
     stopped_by: DSError | None = None
 
+    @property
+    def is_in_vain(self) -> bool:
+        """Nothing came, for a reason that is no dossier's own: the platform is down, even where
+        too little was asked for to be sure of it.
+        """
+        is_down = any(not err.concerns_dossier for err in self.failures.values())
+        return is_down and not (self.fetched or self.checked or self.absent)
+
     def add(self, err: DSError) -> None:
         if isinstance(err, DossierNotFound):
             self.absent += 1

@@ -6,7 +6,7 @@ from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
-from dsintegration import conf
+from dsintegration import conf, counters
 from dsintegration.models import Dossier, UsagerAccess
 from dsintegration.usager.links import make_link
 
@@ -58,5 +58,7 @@ def send_link(dossier: Dossier, links_at: str) -> None:
     except (SMTPException, OSError, ValueError) as err:
         access.delete()
         failure = MailNotSent(err)
+        counters.count_mail("delayed" if failure.is_temporary else "refused")
         logger.error("usager: no mail for dossier %d: %s", dossier.number, failure)  # noqa: TRY400
         raise failure from None
+    counters.count_mail("sent")

