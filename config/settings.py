@@ -5,6 +5,7 @@ They are safe by default: `DEBUG` is off, and a secret key must be given.
 
 import sys
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 
 from csp.constants import NONE, SELF
@@ -185,9 +186,25 @@ CONTENT_SECURITY_POLICY = {
         "object-src": [NONE],
     }
 }
+# Agents by ProConnect or another OpenID provider (dsintegration/oidc), beside passwords or alone.
+DS_OIDC_ISSUER = env.text("OIDC_ISSUER")
+DS_OIDC_CLIENT_ID = env.text("OIDC_CLIENT_ID")
+DS_OIDC_CLIENT_SECRET = env.secret("OIDC_CLIENT_SECRET")
+LOCAL_PASSWORDS = env.boolean("LOCAL_PASSWORDS", default=True)
+if not LOCAL_PASSWORDS and not DS_OIDC_ISSUER:
+    raise ImproperlyConfigured(
+        "LOCAL_PASSWORDS=0 sans OIDC_ISSUER : plus personne n'entrerait. Remplissez OIDC_ISSUER, "
+        "ou remettez LOCAL_PASSWORDS=1."
+    )
+if DS_OIDC_ISSUER and find_spec("mozilla_django_oidc") is None:
+    raise ImproperlyConfigured(
+        "OIDC_ISSUER est rempli, et mozilla-django-oidc n'est pas installé : installez "
+        "requirements/oidc.txt, ou videz OIDC_ISSUER."
+    )
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
+    *(["django.contrib.auth.backends.ModelBackend"] if LOCAL_PASSWORDS else []),
+    *(["dsintegration.oidc.backend.OidcBackend"] if DS_OIDC_ISSUER else []),
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

@@ -14,6 +14,7 @@ from dsintegration.models.api import (
     end_of,
     in_a_year,
 )
+from dsintegration.models.identities import OidcIdentity
 from dsintegration.models.journal import (
     Action,
     AppendOnly,
@@ -52,6 +53,7 @@ __all__ = [
     "JournalEntry",
     "JournalEntryQuerySet",
     "Message",
+    "OidcIdentity",
     "OngoingFetch",
     "Outcome",
     "Perimeter",
