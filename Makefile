@@ -41,7 +41,7 @@ fetch: setup  ## fetch a dossier: make fetch DOSSIER=12345
 	@if [ -z "$$DOSSIER" ]; then echo "Donnez un numéro : make fetch DOSSIER=12345" >&2; exit 2; fi
 	@$(RUN) -m config.demo fetch_dossier "$$DOSSIER"
 
-run: setup  ## the pages on 127.0.0.1:8000, with a demo account
+run: setup  ## the pages on 127.0.0.1:8000 (make run PORT=8001), with a demo account
 	@$(RUN) -m config.demo serve
 
 test: $(VENV)/dev  ## the tests
@@ -79,6 +79,7 @@ check: $(VENV)/dev  ## format, lint, types, migrations, settings
 	@$(RUN) -m ruff check .
 	@$(RUN) -m mypy
 	@$(VENV)/bin/lint-imports --no-cache --no-logo
+	@$(VENV)/bin/hadolint Dockerfile
 	@DJANGO_SETTINGS_MODULE=tests.settings $(RUN) manage.py makemigrations --check --dry-run
 	@DJANGO_SETTINGS_MODULE=tests.settings $(RUN) manage.py check
 
@@ -100,7 +101,7 @@ schema: $(VENV)/dev  ## write docs/openapi.yaml, the copy of the API's schema
 	@$(RUN) -m tests.api.schema docs/openapi.yaml
 
 lock: $(VENV)/dev  ## pin requirements/*.in to *.txt, with hashes
-	@for name in base prod celery oidc dev e2e; do \
+	@for name in base prod celery oidc paas dev e2e; do \
 		$(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-emit-index-url --custom-compile-command 'make lock' \
 			pyproject.toml requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \

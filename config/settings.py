@@ -118,7 +118,9 @@ DATABASES = {
     else env.database("DATABASE_URL", default="sqlite:///db.sqlite3")
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
+# REDIS_URL is what platforms as a service call it.
+CACHE_VARIABLE = "REDIS_URL" if env.text("REDIS_URL") and not env.text("CACHE_URL") else "CACHE_URL"
+CACHES = {"default": env.cache(CACHE_VARIABLE, default="locmemcache://")}
 
 # Tasks of their own machines, only where a broker is given (dsintegration/tasks.py).
 if CELERY_BROKER_URL := env.broker("CELERY_BROKER_URL"):
