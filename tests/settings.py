@@ -47,7 +47,6 @@ EMPTY = dict.fromkeys(
         "REDIS_URL",
         "SECRET_KEY_FILE",
         "SECURE_HSTS_SECONDS",
-        "WEB_CONCURRENCY",
     ],
     "",
 )
