@@ -3,6 +3,7 @@
 They are safe by default: `DEBUG` is off, and a secret key must be given.
 """
 
+import os
 import sys
 from datetime import timedelta
 from importlib.util import find_spec
@@ -143,6 +144,12 @@ if CELERY_BROKER_URL := env.broker("CELERY_BROKER_URL"):
     CELERY_WORKER_HIJACK_ROOT_LOGGER = False
     CELERY_TIMEZONE = "Europe/Paris"
     CELERY_BEAT_SCHEDULE = SCHEDULE
+    # Where beat notes what it has handed out, so that it makes up for what it missed: a place that
+    # systemd keeps for it. Elsewhere it starts afresh, and needs no place to write.
+    if folder := os.environ.get("STATE_DIRECTORY"):
+        CELERY_BEAT_SCHEDULE_FILENAME = f"{folder}/celerybeat-schedule"
+    else:
+        CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 
 # EMAIL_HOST and its like; a developer reads the mails in the terminal.
 vars().update(env.email("EMAIL_URL", default="consolemail://" if DEBUG else "smtp://localhost:25"))

@@ -189,7 +189,7 @@ class TestServer:
 def test_the_files_of_the_manual_belong_together():
     unit, nginx, gunicorn = (
         (PROJECT / "docs/exploitation" / name).read_text()
-        for name in ("dossiers.service", "nginx.conf", "gunicorn.conf.py")
+        for name in ("systemd/dossiers.service", "nginx.conf", "gunicorn.conf.py")
     )
     assert "-c docs/exploitation/gunicorn.conf.py" in unit
     [bind] = re.findall(r'^bind = .* else "(.+)"', gunicorn, re.MULTILINE)
