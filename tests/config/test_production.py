@@ -202,7 +202,7 @@ def test_the_files_of_the_manual_belong_together():
         for name in ("exploitation.md", "hebergement.md", "rafraichissement.md")
     )
     for file in (PROJECT / "docs/exploitation").iterdir():
-        assert f"(exploitation/{file.name})" in manual
+        assert f"(exploitation/{file.name}" in manual
 
 
 @pytest.mark.django_db
