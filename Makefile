@@ -14,13 +14,20 @@ help:  ## what can be done
 
 setup: $(VENV)/run .env  ## virtual environment, dependencies and .env
 
-# The first Python that is recent enough and can make virtual environments.
+# The first Python that is recent enough, can make virtual environments, and lies where the account of
+# a service can read it: one in root's home would run for root alone. PYTHON=… is taken as it is.
+FITS := import os, pathlib, sys, venv, ensurepip; home = pathlib.Path(sys.base_prefix).resolve(); \
+	private = os.geteuid() == 0 and not all(place.stat().st_mode & 1 for place in (home, *home.parents)); \
+	sys.exit(sys.version_info < (3, 11) or (private and sys.argv[1:] == ["shared"]))
 $(VENV)/bin/python:
-	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
-		if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-			echo "Environnement virtuel : $$($$python --version)"; \
-			exec $$python -m venv $(VENV); \
-		fi; \
+	@for who in shared any; do \
+		for python in $(if $(PYTHON),$(PYTHON),python3 python3.13 python3.12 python3.11 /usr/bin/python3); do \
+			if $$python -c '$(FITS)' $(if $(PYTHON),any,$$who) 2>/dev/null; then \
+				echo "Environnement virtuel : $$($$python --version)"; \
+				[ $$who = shared ] || echo "Attention : seul root peut lancer ce Python. Pour un service : apt install python3-venv, puis make clean setup." >&2; \
+				exec $$python -m venv $(VENV); \
+			fi; \
+		done; \
 	done; \
 	echo "Il faut Python 3.11 ou plus récent, avec venv (Debian : apt install python3-venv)." >&2; exit 1
 
@@ -41,7 +48,7 @@ fetch: setup  ## fetch a dossier: make fetch DOSSIER=12345
 	@if [ -z "$$DOSSIER" ]; then echo "Donnez un numéro : make fetch DOSSIER=12345" >&2; exit 2; fi
 	@$(RUN) -m config.demo fetch_dossier "$$DOSSIER"
 
-run: setup  ## the pages on 127.0.0.1:8000, with a demo account
+run: setup  ## the pages on 127.0.0.1:8000 (make run PORT=8001), with a demo account
 	@$(RUN) -m config.demo serve
 
 test: $(VENV)/dev  ## the tests
@@ -79,6 +86,7 @@ check: $(VENV)/dev  ## format, lint, types, migrations, settings
 	@$(RUN) -m ruff check .
 	@$(RUN) -m mypy
 	@$(VENV)/bin/lint-imports --no-cache --no-logo
+	@$(VENV)/bin/hadolint Dockerfile
 	@DJANGO_SETTINGS_MODULE=tests.settings $(RUN) manage.py makemigrations --check --dry-run
 	@DJANGO_SETTINGS_MODULE=tests.settings $(RUN) manage.py check
 
@@ -100,7 +108,7 @@ schema: $(VENV)/dev  ## write docs/openapi.yaml, the copy of the API's schema
 	@$(RUN) -m tests.api.schema docs/openapi.yaml
 
 lock: $(VENV)/dev  ## pin requirements/*.in to *.txt, with hashes
-	@for name in base prod celery dev e2e; do \
+	@for name in base prod celery oidc paas dev e2e; do \
 		$(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-emit-index-url --custom-compile-command 'make lock' \
 			pyproject.toml requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \

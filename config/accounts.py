@@ -8,6 +8,7 @@ import secrets
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.contrib.auth.models import Group, User
@@ -77,8 +78,11 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         groups: Any = self.fields["groups"]
         groups.queryset = groups_given_by(by).order_by("name")
-        if self.instance.pk is None:
+        if self.instance.pk is None or not settings.LOCAL_PASSWORDS:
             del self.fields["new_password"]
+        if not settings.LOCAL_PASSWORDS:
+            # What the first login finds the account by.
+            self.fields["email"].required = True
 
 
 def _check(request: HttpRequest) -> None:
@@ -110,7 +114,9 @@ def _edit(request: HttpRequest, account: User | None) -> HttpResponse:
         made: User = form.save(commit=False)
         made.is_staff, made.is_superuser = True, False
         password = ""
-        if account is None or form.cleaned_data.get("new_password"):
+        if account is None and not settings.LOCAL_PASSWORDS:
+            made.set_unusable_password()
+        elif account is None or form.cleaned_data.get("new_password"):
             password = secrets.token_urlsafe(12)
             made.set_password(password)
         made.save()

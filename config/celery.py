@@ -24,6 +24,12 @@ if os.environ["DJANGO_SETTINGS_MODULE"] not in sys.modules:
             raise ImproperlyConfigured(
                 "CELERY_BROKER_URL manque : l'adresse d'un Redis, comme redis://serveur:6379/1."
             )
+        folder = os.environ.get("STATE_DIRECTORY")
+        if folder and not os.access(folder, os.W_OK | os.X_OK):  # beat would say so in 1,283 lines
+            raise ImproperlyConfigured(
+                "STATE_DIRECTORY ne peut pas être écrit par ce compte : StateDirectory= de "
+                "l'unité systemd le crée."
+            )
     except ImproperlyConfigured as err:
         sys.stderr.write(f"{err}\n")
         sys.exit(SETTINGS_ARE_WRONG)

@@ -7,6 +7,7 @@ the environment or in .env; otherwise the sandbox does.
 import io
 import os
 import secrets
+import socket
 import sys
 
 from django.core.exceptions import ImproperlyConfigured
@@ -14,10 +15,24 @@ from django.core.exceptions import ImproperlyConfigured
 from config import env
 from manage import SETTINGS_ARE_WRONG, main
 
-ADDRESS = "127.0.0.1:8000"
 ACCOUNT = "demo"
 # Those of the sandbox.
 FIRST_DOSSIERS = range(12345, 12359)
+
+
+def address() -> str:
+    """Where the pages are: on this machine, at PORT."""
+    port = env.integer("PORT", 8000)
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            return f"127.0.0.1:{port}"
+    except OverflowError as err:
+        raise ImproperlyConfigured("PORT doit être un nombre de 1 à 65535.") from err
+    except OSError as err:
+        raise ImproperlyConfigured(
+            f"Le port {port} ne peut pas être pris ({err.strerror}) : essayez-en un autre, par "
+            "exemple « make run PORT=8001 »."
+        ) from err
 
 
 def say(sentence: str) -> None:
@@ -52,6 +67,7 @@ def serve(*, sandbox: bool) -> None:
             "« make run » est une démonstration, avec un compte qui peut tout : mettez DEBUG=1 "
             "dans .env, ou servez le projet avec gunicorn."
         )
+    where = address()
     from django.contrib.auth import get_user_model
     from django.core.management import call_command
 
@@ -67,11 +83,9 @@ def serve(*, sandbox: bool) -> None:
     account.is_staff = account.is_superuser = True
     account.set_password(password)
     account.save()
-    say(
-        f"Administration : http://{ADDRESS}/admin/   compte : {ACCOUNT}   mot de passe : {password}"
-    )
-    say(f"Page de l'usager : http://{ADDRESS}/suivi/   le courriel s'affichera ici")
-    manage("runserver", "--noreload", ADDRESS)
+    say(f"Administration : http://{where}/admin/   compte : {ACCOUNT}   mot de passe : {password}")
+    say(f"Page de l'usager : http://{where}/suivi/   le courriel s'affichera ici")
+    manage("runserver", "--noreload", where)
 
 
 def bring_the_crowd() -> None:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.signals import user_login_failed
 from django.core.cache import cache
@@ -52,6 +53,11 @@ def _key(request: HttpRequest) -> str:
 
 
 class LoginForm(AdminAuthenticationForm):
+    @property
+    def is_offered(self) -> bool:
+        """Whether anybody has a password here; else the page shows the other way in alone."""
+        return bool(settings.LOCAL_PASSWORDS)
+
     def clean(self) -> dict[str, Any]:
         if len(self.cleaned_data.get("username") or "") > LONGEST_NAME:
             raise self.get_invalid_login_error()

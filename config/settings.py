@@ -3,8 +3,10 @@
 They are safe by default: `DEBUG` is off, and a secret key must be given.
 """
 
+import os
 import sys
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 
 from csp.constants import NONE, SELF
@@ -120,7 +122,9 @@ DATABASES = {
     else env.database("DATABASE_URL", default="sqlite:///db.sqlite3")
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
+# REDIS_URL is what platforms as a service call it.
+CACHE_VARIABLE = "REDIS_URL" if env.text("REDIS_URL") and not env.text("CACHE_URL") else "CACHE_URL"
+CACHES = {"default": env.cache(CACHE_VARIABLE, default="locmemcache://")}
 
 # Tasks of their own machines, only where a broker is given (dsintegration/tasks.py).
 if CELERY_BROKER_URL := env.broker("CELERY_BROKER_URL"):
@@ -143,6 +147,12 @@ if CELERY_BROKER_URL := env.broker("CELERY_BROKER_URL"):
     CELERY_WORKER_HIJACK_ROOT_LOGGER = False
     CELERY_TIMEZONE = "Europe/Paris"
     CELERY_BEAT_SCHEDULE = SCHEDULE
+    # Where beat notes what it has handed out, so that it makes up for what it missed: a place that
+    # systemd keeps for it. Elsewhere it starts afresh, and needs no place to write.
+    if folder := os.environ.get("STATE_DIRECTORY"):
+        CELERY_BEAT_SCHEDULE_FILENAME = f"{folder}/celerybeat-schedule"
+    else:
+        CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 
 # EMAIL_HOST and its like; a developer reads the mails in the terminal.
 vars().update(env.email("EMAIL_URL", default="consolemail://" if DEBUG else "smtp://localhost:25"))
@@ -188,9 +198,25 @@ CONTENT_SECURITY_POLICY = {
         "object-src": [NONE],
     }
 }
+# Agents by ProConnect or another OpenID provider (dsintegration/oidc), beside passwords or alone.
+DS_OIDC_ISSUER = env.text("OIDC_ISSUER")
+DS_OIDC_CLIENT_ID = env.text("OIDC_CLIENT_ID")
+DS_OIDC_CLIENT_SECRET = env.secret("OIDC_CLIENT_SECRET")
+LOCAL_PASSWORDS = env.boolean("LOCAL_PASSWORDS", default=True)
+if not LOCAL_PASSWORDS and not DS_OIDC_ISSUER:
+    raise ImproperlyConfigured(
+        "LOCAL_PASSWORDS=0 sans OIDC_ISSUER : plus personne n'entrerait. Remplissez OIDC_ISSUER, "
+        "ou remettez LOCAL_PASSWORDS=1."
+    )
+if DS_OIDC_ISSUER and find_spec("mozilla_django_oidc") is None:
+    raise ImproperlyConfigured(
+        "OIDC_ISSUER est rempli, et mozilla-django-oidc n'est pas installé : installez "
+        "requirements/oidc.txt, ou videz OIDC_ISSUER."
+    )
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
+    *(["django.contrib.auth.backends.ModelBackend"] if LOCAL_PASSWORDS else []),
+    *(["dsintegration.oidc.backend.OidcBackend"] if DS_OIDC_ISSUER else []),
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

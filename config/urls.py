@@ -1,7 +1,8 @@
 """The addresses of the SI's shell."""
 
+from django.conf import settings
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from config.logins import LoginForm
@@ -13,7 +14,17 @@ admin.site.enable_nav_sidebar = False  # three links are no reason to take the l
 
 admin.site.login_form = LoginForm
 
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = []
+if settings.DS_OIDC_ISSUER:
+    from dsintegration.oidc.views import logout
+
+    urlpatterns = [
+        path(
+            "admin/logout/", logout
+        ),  # in place of the admin's: it ends the provider's session too
+        path("oidc/", include("dsintegration.oidc.urls")),
+    ]
+urlpatterns += [
     path("admin/comptes/", include("config.accounts")),
     path("admin/", admin.site.urls),
     path("", RedirectView.as_view(pattern_name="dsintegration_usager:request")),

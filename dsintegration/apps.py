@@ -11,10 +11,12 @@ class DsintegrationConfig(AppConfig):
     def ready(self) -> None:
         from dsintegration import conf
         from dsintegration.checks import check_project, check_settings
+        from dsintegration.oidc.checks import check_openid
         from dsintegration.usager.checks import check_layout, check_usager_page
 
         conf.refuse_mixed_sandbox()
         checks.register(check_settings)
         checks.register(check_project)
         checks.register(check_layout)
+        checks.register(check_openid)
         checks.register(check_usager_page, deploy=True)

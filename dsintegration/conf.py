@@ -7,7 +7,7 @@ French sentence that names the setting and never repeats a token.
 import ipaddress
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,6 +47,9 @@ CONFORMITIES = {
     "partiellement": "partiellement conforme",
     "totalement": "totalement conforme",
 }
+
+# ProConnect sends no `email_verified`: its addresses come from the administrations themselves.
+PROCONNECT = ("proconnect.gouv.fr", "agentconnect.gouv.fr")
 
 # urlsafe-base64 of "<uuid>;<24 characters>": 84 letters, the padding may be left out.
 USUAL_TOKEN = re.compile(r"[A-Za-z0-9_-]{80,}={0,2}")
@@ -388,6 +391,42 @@ def client_address() -> Callable[[HttpRequest], str]:
             "DS_CLIENT_ADDRESS doit être le chemin d'une fonction, comme si.proxies.address."
         ) from err
     return function
+
+
+@dataclass(frozen=True)
+class OpenID:
+    """The provider that agents come in by, and who we are to it."""
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """What a button may call it; "" where we do not know."""
+        return "ProConnect" if self.vouches_for_addresses else ""
+
+    @property
+    def vouches_for_addresses(self) -> bool:
+        """Whether its addresses are those of administrations, though it does not say `verified`."""
+        host = urlsplit(self.issuer).hostname or ""
+        return any(host == known or host.endswith(f".{known}") for known in PROCONNECT)
+
+
+def openid() -> OpenID | None:
+    """None: agents have passwords here, and nothing else."""
+    issuer = _line("DS_OIDC_ISSUER")
+    if not issuer:
+        return None
+    validate_url(issuer, "OIDC_ISSUER")
+    client_id, secret = _line("DS_OIDC_CLIENT_ID"), _line("DS_OIDC_CLIENT_SECRET")
+    for value, name in ((client_id, "OIDC_CLIENT_ID"), (secret, "OIDC_CLIENT_SECRET")):
+        if not value:
+            raise ImproperlyConfigured(
+                f"{name} manque : le fournisseur d'OIDC_ISSUER le donne quand il enregistre "
+                "cette application."
+            )
+    return OpenID(issuer, client_id, secret)
 
 
 # In the order of their system checks, dsintegration.E002 and on: add at the end.

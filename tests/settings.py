@@ -38,21 +38,33 @@ EMPTY = dict.fromkeys(
         "DS_SANDBOX",
         "DS_SITE_URL",
         "DS_SYSTEM_EMAILS",
+        "LOCAL_PASSWORDS",
         "LOG_LEVEL",
         "METRICS_TOKEN",
         "METRICS_TOKEN_FILE",
         "NUM_PROXIES",
+        "PORT",
+        "OIDC_CLIENT_ID",
+        "OIDC_CLIENT_SECRET",
+        "OIDC_CLIENT_SECRET_FILE",
+        "OIDC_ISSUER",
+        "REDIS_URL",
         "SECRET_KEY_FILE",
         "SECURE_HSTS_SECONDS",
     ],
     "",
 )
 PROXIES = dict.fromkeys(["http_proxy", "https_proxy", "all_proxy", "no_proxy"], "")
+# Where the tests that want a Redis find theirs (.ci/redis); our settings are not to take it.
+REDIS_OF_THE_TESTS = {name: os.environ[name] for name in ["REDIS_URL"] if name in os.environ}
 os.environ |= EMPTY | KEPT | {"SECRET_KEY": "for the tests only"}
 for name in [*PROXIES, *map(str.upper, PROXIES)]:
     os.environ.pop(name, None)
 
 from config.settings import *  # noqa: E402, F403
+
+os.environ.pop("REDIS_URL")
+os.environ |= REDIS_OF_THE_TESTS
 
 if DATABASES["default"]["ENGINE"] == "dsintegration.hosting.sqlite3":  # noqa: F405
     # A file: threads that share a database in memory lock each other as none do in a file.

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("dsintegration", "0052_counters"),
+        ("dsintegration", "0055_oidc_identities"),
     ]
 
     operations = [

@@ -17,6 +17,7 @@ from dsintegration.models.api import (
 from dsintegration.models.content import ChampDescriptor, ChampValue
 from dsintegration.models.counters import Counter
 from dsintegration.models.files import File, FileCopy, Place, Scan, attach_files
+from dsintegration.models.identities import OidcIdentity
 from dsintegration.models.journal import (
     Action,
     AppendOnly,
@@ -60,6 +61,7 @@ __all__ = [
     "JournalEntry",
     "JournalEntryQuerySet",
     "Message",
+    "OidcIdentity",
     "OngoingFetch",
     "Outcome",
     "Perimeter",

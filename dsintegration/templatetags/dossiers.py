@@ -226,6 +226,12 @@ BAR, GAP, HEIGHT = 26, 14, 120
 MAX_DEMARCHES = 20
 
 
+@register.simple_tag
+def ask_for_a_service() -> str:
+    """What an account without any right is told, which would see an empty page."""
+    return ASK
+
+
 @register.inclusion_tag("admin/dsintegration/dashboard.html", takes_context=True)
 def dashboard(context: RequestContext) -> dict[str, Any]:
     """The figures of what the account sees."""

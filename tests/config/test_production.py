@@ -21,6 +21,12 @@ PROJECT = Path(__file__).resolve().parents[2]
 HTTPS = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1", "Host": "ds.example.org"}
 KEY = "a-key-of-production-0123456789-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
+OPENID = {
+    "OIDC_ISSUER": "https://id.example.org",
+    "OIDC_CLIENT_ID": "dossiers",
+    "OIDC_CLIENT_SECRET": "a secret of the tests",
+}
+
 
 @pytest.fixture
 def production(tmp_path):
@@ -65,9 +71,21 @@ class TestChecks:
         assert (run.returncode, run.stderr) == (0, "")
         assert run.stdout.startswith("System check identified no issues")
 
+    def test_openid_alone(self, check):
+        run = check(**OPENID, LOCAL_PASSWORDS="0")
+        assert (run.returncode, run.stderr) == (0, "")
+
+    def test_no_way_in(self, check):
+        run = check(LOCAL_PASSWORDS="0")
+        assert run.returncode == 7
+        assert run.stderr.startswith("LOCAL_PASSWORDS=0 sans OIDC_ISSUER")
+        assert run.stderr.count("\n") == 1
+
     @pytest.mark.parametrize(
         ("env", "found"),
         [
+            (OPENID | {"OIDC_CLIENT_SECRET": ""}, "dsintegration.E030"),
+            (OPENID | {"OIDC_ISSUER": "http://id.example.org"}, "dsintegration.E030"),
             ({"SECRET_KEY": "for the tests only"}, "security.W009"),
             ({"ALLOWED_HOSTS": ""}, "security.W020"),
             ({"SECURE_HSTS_SECONDS": "0"}, "security.W004"),
@@ -171,17 +189,20 @@ class TestServer:
 def test_the_files_of_the_manual_belong_together():
     unit, nginx, gunicorn = (
         (PROJECT / "docs/exploitation" / name).read_text()
-        for name in ("dossiers.service", "nginx.conf", "gunicorn.conf.py")
+        for name in ("systemd/dossiers.service", "nginx.conf", "gunicorn.conf.py")
     )
     assert "-c docs/exploitation/gunicorn.conf.py" in unit
-    [bind] = re.findall(r'^bind = "(.+)"', gunicorn, re.MULTILINE)
+    [bind] = re.findall(r'^bind = .* else "(.+)"', gunicorn, re.MULTILINE)
     assert f"server {bind};" in nginx
     log_format = re.search(r"log_format (.*?);", nginx, re.DOTALL)[1]
     for revealing in ("$request ", "$request_uri", "$args", "$query_string", "referer"):
         assert revealing not in log_format
-    manual = (PROJECT / "docs/exploitation.md").read_text()
+    manual = "".join(
+        (PROJECT / "docs" / name).read_text()
+        for name in ("exploitation.md", "hebergement.md", "rafraichissement.md")
+    )
     for file in (PROJECT / "docs/exploitation").iterdir():
-        assert f"(exploitation/{file.name})" in manual
+        assert f"(exploitation/{file.name}" in manual
 
 
 @pytest.mark.django_db

@@ -44,7 +44,8 @@ def page(browser, live_server) -> Iterator[Page]:
     complaints: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
+        # Of our own pages; a provider's are not ours to mend.
+        if message.type in {"error", "warning"} and page.url.startswith(live_server.url):
             complaints.append(f"{message.text} ({message.location.get('url')})")
 
     page.on("console", note)

@@ -535,8 +535,8 @@ class TestProcesses:
         self.wait_for_requests(sandbox, 1)
         second = start(sandbox)
         out, err = second.communicate(timeout=60)
-        assert (second.returncode, out) == (0, "")
-        assert err == "Un autre rafraîchissement est en cours : celui-ci s'arrête.\n"
+        assert (second.returncode, err) == (0, "")
+        assert out == "Un autre rafraîchissement est en cours : celui-ci s'arrête.\n"
         out, err = first.communicate(timeout=60)
         assert first.returncode == 0, err
         assert "40 récupérés (40 changés)" in out

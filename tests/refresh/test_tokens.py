@@ -103,3 +103,38 @@ def test_environment(monkeypatch, tmp_path):
     assert env.secrets("DS_API_TOKENS") == [A, B]
     monkeypatch.setenv("DS_API_TOKEN_EXPIRES", "2027-06-30,2027-09-30")
     assert [day.month for day in env.days("DS_API_TOKEN_EXPIRES")] == [6, 9]
+
+
+class TestRotation:
+    """docs/exploitation.md, « Renouveler le jeton »: A gives way to B, and nothing ever fails."""
+
+    NUMBERS = range(FIRST, FIRST + 4)
+
+    def whole(self):
+        run = Run("--full", "--older-than", "0s")
+        assert run.status == 0, run.err
+        assert not Dossier.objects.failing().exists()
+        return run
+
+    def test_no_minute_is_lost(self, two, settings):
+        two.rights = {A: set(), B: set()}
+        settings.DS_API_TOKENS = [A]
+        list(fetch_dossiers(self.NUMBERS))
+        settings.DS_API_TOKENS = [B, A]  # the new one beside the old one
+        self.whole()
+        del two.rights[A]  # which is then removed from the platform
+        assert all(outcome.result for outcome in fetch_dossiers(self.NUMBERS))
+        assert fetch_dossier(FIRST).dossier
+        self.whole()
+        settings.DS_API_TOKENS = [B]
+        two.received.clear()
+        self.whole()
+        assert set(used(two)) == {"b"}
+
+    def test_a_new_one_that_does_not_work_costs_nothing(self, two, settings, admin_client):
+        two.rights = {A: set()}
+        settings.DS_API_TOKENS = [A]
+        list(fetch_dossiers(self.NUMBERS))
+        settings.DS_API_TOKENS = [B, A]
+        self.whole()
+        assert fetch_dossier(FIRST).dossier

@@ -254,10 +254,10 @@ class CeleryKills(Kills):
 def run_again(*words: str) -> None:
     """In this process: with the same code, on the same database."""
     for _ in range(100):
-        errors = io.StringIO()
-        call_command(*words, stdout=io.StringIO(), stderr=errors)
+        said = io.StringIO()
+        call_command(*words, stdout=said, stderr=io.StringIO())
         # PostgreSQL takes some milliseconds to see that the killed one has gone.
-        if "Un autre rafraîchissement" not in errors.getvalue():
+        if "Un autre rafraîchissement" not in said.getvalue():
             return
         time.sleep(0.05)
     raise NotWhole("the killed refresh left its lock")

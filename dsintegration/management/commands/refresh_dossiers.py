@@ -113,7 +113,7 @@ class Command(DossierCommand):
                     for count in done:
                         bar.update(count)
         except AlreadyRunning:
-            self.stderr.write("Un autre rafraîchissement est en cours : celui-ci s'arrête.")
+            self.stdout.write("Un autre rafraîchissement est en cours : celui-ci s'arrête.")
             return
         self.stdout.write(
             f"{tally.fetched} récupérés ({tally.changed} changés), {tally.checked} sans changement "

@@ -108,3 +108,10 @@ DS_API_TOKEN = os.environ.get("DS_API_TOKEN", "")
 DS_BASE_TEMPLATE = "si/suivi.html"
 DS_PUBLIC_URL = "https://si.example.org"
 DS_ORGANISATION_NAME = "Préfecture d'exemple"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "dsintegration.oidc.backend.OidcBackend",
+]
+DS_OIDC_ISSUER = os.environ.get("OIDC_ISSUER", "")
+DS_OIDC_CLIENT_ID = os.environ.get("OIDC_CLIENT_ID", "")
+DS_OIDC_CLIENT_SECRET = os.environ.get("OIDC_CLIENT_SECRET", "")

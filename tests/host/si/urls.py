@@ -4,6 +4,7 @@ from django.shortcuts import render
 from django.urls import include, path
 
 from dsintegration.admin import register
+from dsintegration.oidc.views import logout
 from si.api import SalariesView
 
 other = admin.AdminSite(name="autre")
@@ -16,7 +17,9 @@ def home(request):
 
 urlpatterns = [
     path("", home),
+    path("admin/logout/", logout),
     path("admin/", admin.site.urls),
+    path("oidc/", include("dsintegration.oidc.urls")),
     path("autre/", other.urls),
     path("compte/", include("si.views")),
     path("interne/salaires/", SalariesView.as_view(), name="salaries"),
