@@ -13,7 +13,13 @@ from django.views.decorators.debug import sensitive_variables
 from dsintegration import conf, counters, journal
 from dsintegration.exceptions import DSError, DSUnavailable, Reason
 from dsintegration.mirror.absences import store_failures
-from dsintegration.mirror.choices import Selections, selections, store_form
+from dsintegration.mirror.choices import (
+    Selections,
+    notice,
+    selections,
+    selections_for,
+    store_form,
+)
 from dsintegration.mirror.following import homes_of, note_readers, set_followed
 from dsintegration.mirror.locking import PATIENCE, recognise
 from dsintegration.mirror.storing import FetchResult, store, store_demarche
@@ -130,6 +136,7 @@ def fetch_dossier(
             journal.write(by.fetched(number, outcome, demarche=payload.demarche.number))
             raise AnswerNotWanted
         [result] = store([payload], instance, moment, by, _patience(client, started))
+        notice([result.dossier.demarche])
         outcome = result.outcome.value
         _note_readers(client, [result])
     except DSError as err:
@@ -230,7 +237,7 @@ def _ask(
 
     What is not wanted comes as it is. Raises DSError.
     """
-    chosen = selections(number)
+    chosen = selections_for(number)
     selection = chosen.of(chosen.home)
     payload = parse_dossier(client.get_dossier(number, selection), number, selection)
     moment, asked = _moment(client), selection

@@ -11,6 +11,7 @@ from django.test import Client as DjangoClient
 from django.utils import timezone
 
 from dsintegration.background import TryAgain
+from dsintegration.mirror.choices import _seen_nothing
 from dsintegration.models import ApiKey
 from dsintegration.platform.client import Client
 from dsintegration.sandbox import TOKEN, Sandbox
@@ -51,6 +52,12 @@ def sandbox(running, settings) -> Sandbox:
     settings.DS_API_TOKEN = TOKEN
     settings.DS_SITE_URL = SITE_URL
     return running
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    """Databases of tests come and go; a process has one."""
+    _seen_nothing.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -878,19 +878,18 @@ class TestCost:
         platform(**fields)
         # BEGIN and COMMIT are savepoints here, and counted, and so is the entry of the journal:
         # three more than what is allowed.
-        # Where messages are new, one looks whether they were another dossier's; before all, what
-        # the démarches keep: what is chosen no longer is not asked for, not even once.
+        # The first fetch of a process looks whether anything is kept of forms.
         with django_assert_max_num_queries(10 + 3):
             assert fetch_dossier(NUMBER).created
         fetch_dossier(NUMBER)
-        with django_assert_max_num_queries(5 + 3):
+        with django_assert_max_num_queries(4 + 3):
             assert not fetch_dossier(NUMBER).changed
         at(1)
         platform(
             messages=[message_answer(f"m{rank}", body="autre") for rank in range(1, count + 2)],
             demarche={"id": "Procedure-7", "number": 7, "title": "Nouveau titre"},
         )
-        with django_assert_max_num_queries(10 + 3):
+        with django_assert_max_num_queries(9 + 3):
             assert fetch_dossier(NUMBER).changed
         assert Message.objects.count() == count + 2 if count else 1
 

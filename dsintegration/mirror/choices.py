@@ -6,7 +6,7 @@ dossiers due (`incomplete`), which the next refresh fetches.
 """
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -56,11 +56,33 @@ class Selections:
         return self.by_demarche.get(demarche or 0, Selection())
 
 
-def selections(dossier: int = 0) -> Selections:
-    """What all démarches keep, and which of them has the dossier of that number."""
+# Whether this process has seen that nobody chose anything. It asks for nothing then, which is never
+# too much; where somebody chose meanwhile, what it stores tells (`notice`), and it looks again.
+_seen_nothing: set[bool] = set()
+
+
+def selections() -> Selections:
+    """What all démarches keep."""
+    return _read(0)
+
+
+def selections_for(dossier: int) -> Selections:
+    """The same, with the démarche of that dossier; no statement where nothing is chosen."""
+    return Selections({}) if _seen_nothing else _read(dossier)
+
+
+def notice(demarches: Iterable[Demarche]) -> None:
+    """What was stored is of these."""
+    if _seen_nothing and any(demarche.selection_key for demarche in demarches):
+        _seen_nothing.clear()
+
+
+def _read(dossier: int) -> Selections:
     with connection.cursor() as cursor:
         cursor.execute(SELECTIONS, [dossier])
         rows = cursor.fetchall()
+    if not rows:
+        _seen_nothing.add(True)
     found = {
         number: Selection.of(json.loads(kept) if isinstance(kept, str) else kept)
         for number, kept, _ in rows
@@ -153,6 +175,7 @@ def _set_selection(
     demarche.selection = kept | {"searchable": sorted(searchable)} if kept else {}
     demarche.selection_key = selection.key
     demarche.save(update_fields=["selection", "selection_key", "form_read_at"])
+    _seen_nothing.clear()
 
 
 def _difference(before: Selection, after: Selection) -> str:

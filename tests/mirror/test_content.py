@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from dsintegration import journal
-from dsintegration.mirror.choices import choose, note_uses, prune
+from dsintegration.mirror.choices import _seen_nothing, choose, note_uses, prune
 from dsintegration.models import ChampValue, Demarche, Dossier, JournalEntry, Platform
 from dsintegration.payloads import Selection
 from dsintegration.sandbox import Reply
@@ -164,6 +164,7 @@ class TestFetching:
         ).as_json() | {"searchable": [champ_id(1000 + key) for key in range(min(count, 10))]}
         demarche.selection_key = "of this test"
         demarche.save()
+        _seen_nothing.clear()
         put(**put_it)
         # BEGIN and COMMIT, and the entry of the journal, are counted and not meant. A new dossier
         # with messages takes one more, where its answers are searchable.
@@ -181,6 +182,18 @@ class TestFetching:
         list(fetch_dossiers(numbers))
         with django_assert_max_num_queries(8 + 3):
             assert not any(o.result.changed for o in fetch_dossiers(numbers))
+
+    def test_a_process_that_saw_no_choice_learns_of_it(self, sandbox, put):
+        fetch_dossier(put())
+        # As another process does it.
+        keeps = Selection(champs=(NAME,))
+        chosen = {"selection": keeps.as_json(), "selection_key": keeps.key}
+        Demarche.objects.filter(number=7).update(**chosen)
+        sandbox.received.clear()
+        fetch_dossier(NUMBER)
+        assert "Champ" not in sent(sandbox)
+        fetch_dossier(NUMBER)
+        assert [champ["id"] for champ in stored().champs] == [NAME]
 
 
 class TestFailures:
