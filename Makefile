@@ -92,6 +92,7 @@ check: $(VENV)/dev  ## format, lint, types, migrations, settings
 
 bench: $(VENV)/dev  ## speed, as ratios measured side by side
 	@$(RUN) -m tests.bench
+	@$(RUN) -m tests.bench.content
 	@.ci/postgresql $(RUN) -m tests.bench.admin
 	@.ci/postgresql $(RUN) -m tests.bench.api
 	@$(RUN) -m tests.bench.refresh

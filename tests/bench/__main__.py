@@ -18,8 +18,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def stub() -> Iterator[str]:
-    command = [sys.executable, "-m", "tests.bench.stub", *map(str, COUNTS)]
+def stub(*words: str) -> Iterator[str]:
+    """`words`: what it serves (stub.py)."""
+    command = [sys.executable, "-m", "tests.bench.stub", *(words or map(str, COUNTS))]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield f"http://127.0.0.1:{process.stdout.readline().strip()}/api/v2/graphql"

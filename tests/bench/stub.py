@@ -14,8 +14,18 @@ from base64 import b64encode
 MODEL = 28_700_000
 
 
-def answer(messages: int) -> bytes:
+def answer(messages: int, champs: int = 0) -> bytes:
     """The answer for dossier MODEL; each id holds its number, as text, to be replaced."""
+    content = [
+        {
+            "__typename": "TextChamp",
+            "id": f"Champ-{rank}",
+            "champDescriptorId": f"Champ-{rank}",
+            "label": f"Question n° {rank}, telle que le formulaire la pose",
+            "stringValue": f"Réponse {rank} du dossier 28700000",
+        }
+        for rank in range(champs)
+    ]
     dossier = {
         "id": "Dossier-28700000",
         "number": MODEL,
@@ -46,6 +56,9 @@ def answer(messages: int) -> bytes:
             for rank in range(messages)
         ],
     }
+    if champs:
+        # However it is asked for (platform/content.py).
+        dossier |= {"champs": content, **{f"c{n}": [champ] for n, champ in enumerate(content)}}
     return json.dumps({"data": {"dossier": dossier}}, ensure_ascii=False).encode()
 
 
@@ -71,9 +84,12 @@ def serve(connection: socket.socket, prepared: dict[int, bytes]) -> None:
             )
 
 
-def main(counts: list[int]) -> None:
-    """Print the port, then serve dossiers of counts[i] messages under the numbers 28 i0 0000…"""
-    prepared = {rank: answer(count) for rank, count in enumerate(counts)}
+def main(words: list[str]) -> None:
+    """Print the port, then serve dossiers under the numbers 28 i0 0000…: word i says how many
+    messages they have, and behind a colon how many champs.
+    """
+    counts = (map(int, word.split(":")) for word in words)
+    prepared = {rank: answer(*count) for rank, count in enumerate(counts)}
     listener = socket.create_server(("127.0.0.1", 0))
     print(listener.getsockname()[1], flush=True)
     while True:
@@ -82,4 +98,4 @@ def main(counts: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    main([int(count) for count in sys.argv[1:]])
+    main(sys.argv[1:])
