@@ -61,8 +61,8 @@ def refresh(
         outage = Outage(client)
         run = Run(client, instance, by, tally, outage, turn, full, must_stop, began_at)
         to_ask: set[int] = set()
+        rows = Demarche.objects.all() if followed is None else followed
         if limit is None:
-            rows = Demarche.objects.all() if followed is None else followed
             sent_before = client.requests
             yield from read_lists(run, due, rows, WORTH_A_LIST, to_ask)
             counters.count_requests(client.requests - sent_before)
@@ -74,7 +74,7 @@ def refresh(
             numbers = in_order(due, moment, limit, run.started, run.must_stop)
             others = (number for number in numbers if number not in to_ask)
             # More was chosen of these: after what may be wrong.
-            wanting = () if limit or full else incomplete(Demarche.objects.all())
+            wanting = () if full or limit is not None else incomplete(rows)
             yield from _fetch(run, chain(sorted(to_ask), others, _until(run, wanting)))
         if outage.stopped_by:
             tally.stopped_by = outage.stopped_by

@@ -318,6 +318,15 @@ class TestChoosing:
         Run()
         assert len(sandbox.received) == 1
 
+    def test_following_a_demarche_completes_no_other_one(self, sandbox, put, chosen):
+        other = {"id": "Procedure-8", "number": 8, "title": "Bourse"}
+        fetch_dossier(put(demarche=other))
+        chosen(8, champs=[NAME])
+        call_command("follow_demarche", "7")
+        assert stored().champs is None
+        Run()
+        assert stored().champs
+
     def test_an_unreadable_content_is_not_asked_for_at_each_refresh(self, sandbox, put, chosen):
         chosen(champs=[NAME])
         sandbox.unreadable = {put()}
