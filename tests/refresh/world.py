@@ -15,10 +15,14 @@ from datetime import UTC, datetime, timedelta
 from django.core.management import CommandError, call_command
 
 from dsintegration.exceptions import DSError
+from dsintegration.mirror.choices import note_uses, prune
 from dsintegration.mirror.following import begin_again
+from dsintegration.mirror.values import searchable_of, values_of
 from dsintegration.models import Demarche, Dossier
+from dsintegration.payloads import Selection
 from dsintegration.platform.client import _kept_client
 from dsintegration.sandbox import Reply, Sandbox
+from dsintegration.sandbox.forms import Line, answers, champ_id
 from dsintegration.sandbox.server import LISTS
 from dsintegration.services import fetch_dossier
 from tests.factories import dossier_answer, message_answer
@@ -27,6 +31,11 @@ START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 DEMARCHES = (7, 8)
 FIRST = 70_000
 TWO_WEEKS, EXPIRED_KEPT = timedelta(days=14), timedelta(days=30)
+FORM = tuple(Line(300 + key, "Text", f"Question {key}") for key in range(3))
+REVISION = {
+    "champDescriptors": [line.descriptor for line in FORM],
+    "annotationDescriptors": [],
+}
 FAILURES = [Reply(502), Reply(504), Reply(500), Reply(body="{")]
 
 
@@ -171,6 +180,17 @@ class World:
     def mend(self, chance: random.Random) -> None:
         self.sandbox.list_replies.clear()
         self.sandbox.replies.clear()
+        self.sandbox.unreadable.clear()
+        self.sandbox.slow.clear()
+
+    def answer_form(self, chance: random.Random) -> None:
+        if life := self.some(chance):
+            values = {line.key: chance.choice([None, f"oui {self.messages}"]) for line in FORM}
+            self.move(life, champs=answers(FORM, values))
+
+    def spoil_form(self, chance: random.Random) -> None:
+        if life := self.some(chance):
+            chance.choice([self.sandbox.unreadable, self.sandbox.slow]).add(life.number)
 
     def fail_dossier(self, chance: random.Random) -> None:
         if life := self.some(chance):
@@ -209,6 +229,15 @@ class World:
         if demarche := Demarche.objects.filter(followed=True).first():
             demarche.followed = False
             begin_again(demarche)
+
+    def choose(self, chance: random.Random) -> None:
+        ids = [champ_id(line.key) for line in FORM if chance.random() < 0.5]
+        number = chance.choice(DEMARCHES)
+        self.run("setup_demarche", str(number), "--champs", ",".join(ids) or "none")
+        if demarche := Demarche.objects.filter(number=number).first():
+            demarche.champs.update(is_searchable=chance.random() < 0.8)
+            note_uses(demarche)
+            list(prune(demarche, reindex=True))
 
     def purge(self, chance: random.Random) -> None:
         self.run("purge_dossiers")
@@ -255,6 +284,18 @@ class World:
                 assert ours == theirs, f"{number} differs: {self.log}"
                 assert row.absent_since is None, f"{number} is there: {self.log}"
                 assert row.messages.filter(absent_since=None).count() == len(said["messages"])
+                self.check_content(row, said)
+
+    def check_content(self, row: Dossier, said: dict) -> None:
+        """What is chosen of the form is here, and nothing else, nor in the index."""
+        chosen = Selection.of(row.demarche.selection).champs
+        theirs = {champ["champDescriptorId"]: champ for champ in said.get("champs", ())}
+        expected = {i: theirs[i]["stringValue"] or None for i in chosen if i in theirs}
+        ours = {champ["id"]: champ["value"] for champ in row.champs or ()}
+        assert ours == expected, f"the form of {row.number} differs: {self.log}"
+        assert row.content_key == row.demarche.selection_key, f"{row.number}: {self.log}"
+        indexed = set(row.values.values_list("champ", "text", "number", "date", "is_whole"))
+        assert indexed == values_of(row, searchable_of(row.demarche)), self.log
 
 
 def _demarche(said: dict) -> tuple[int, str]:
@@ -280,6 +321,8 @@ EVENTS = [
     *(["fetch"] * 3),
     "follow",
     "unfollow",
+    *(["answer_form", "choose"] * 2),
+    "spoil_form",
     "purge",
 ]
 
@@ -287,6 +330,7 @@ EVENTS = [
 def play(world: World, seed: int) -> None:
     """One sequence of events; raises AssertionError where the mirror ends wrong."""
     chance = random.Random(seed)
+    world.sandbox.revisions = dict.fromkeys(DEMARCHES, REVISION)
     for _ in range(4):
         world.deposit(chance)
     world.follow(chance) if chance.random() < 0.5 else world.fetch(chance)
