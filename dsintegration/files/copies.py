@@ -104,10 +104,10 @@ Row = TypeVar("Row", File, FileCopy)
 
 def _newest_first(rows: "QuerySet[Row]") -> Iterator[Row]:
     """Page by page: nothing is held open while each of them is worked on."""
-    page = list(rows.order_by("-pk")[:PAGE])
-    while page:
+    last = None
+    while page := list((rows.filter(pk__lt=last) if last else rows).order_by("-pk")[:PAGE]):
+        last = page[-1].pk
         yield from page
-        page = list(rows.filter(pk__lt=page[-1].pk).order_by("-pk")[:PAGE])
 
 
 def _uncopied() -> QuerySet[File]:
