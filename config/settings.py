@@ -8,6 +8,7 @@ import sys
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
@@ -68,6 +69,9 @@ DS_ORGANISATION_PRIVACY_URL = env.text("DS_ORGANISATION_PRIVACY_URL")
 DS_ORGANISATION_CONTACT_URL = env.text("DS_ORGANISATION_CONTACT_URL")
 DS_USAGER_FIRST_TIMERS = env.integer("DS_USAGER_FIRST_TIMERS", default=30)
 DS_BASE_TEMPLATE = env.text("DS_BASE_TEMPLATE")
+# Bytes of files: given on demand, kept here as well, or neither.
+DS_FILES = env.text("DS_FILES")
+DS_FILES_PRIVATE_HOSTS = env.items("DS_FILES_PRIVATE_HOSTS")
 DS_API_READS_PER_MINUTE = env.integer("DS_API_READS_PER_MINUTE", default=3000)
 DS_API_FETCHES_PER_MINUTE = env.integer("DS_API_FETCHES_PER_MINUTE", default=60)
 
@@ -161,12 +165,22 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", default="webmaster@localhost
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+    # Copies of files (DS_FILES=kept): no web server serves this folder, nor may.
+    "dsintegration": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": env.text("FILES_DIR") or BASE_DIR / "files",
+            "base_url": None,
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
     },
 }
 

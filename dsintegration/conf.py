@@ -381,6 +381,34 @@ def api_rates() -> dict[str, int]:
     }
 
 
+FILE_MODES = ("off", "on_demand", "kept")
+# The alias of Django's STORAGES that copies of files are kept in.
+FILES_STORAGE = "dsintegration"
+
+
+def files() -> str:
+    """Whether bytes of files are given (on_demand), kept here as well (kept), or neither (off)."""
+    mode = _line("DS_FILES") or "on_demand"
+    if mode not in FILE_MODES:
+        raise ImproperlyConfigured(f"DS_FILES doit valoir {', '.join(FILE_MODES)}.")
+    if mode == "kept" and FILES_STORAGE not in settings.STORAGES:
+        raise ImproperlyConfigured(
+            f"DS_FILES=kept demande un espace de stockage « {FILES_STORAGE} » dans STORAGES, qui "
+            "ne soit servi à personne."
+        )
+    return mode
+
+
+def files_private_hosts() -> frozenset[str]:
+    """The storage's hosts that may have private addresses, in lower case."""
+    hosts = getattr(settings, "DS_FILES_PRIVATE_HOSTS", ())
+    if isinstance(hosts, str) or any(re.search(r"[\s/@]", host) for host in hosts):
+        raise ImproperlyConfigured(
+            "DS_FILES_PRIVATE_HOSTS doit être une liste de noms de machines, sans https:// ni port."
+        )
+    return frozenset(host.strip("[]").lower() for host in hosts)
+
+
 def client_address() -> Callable[[HttpRequest], str]:
     """What tells where a request comes from; hosting/proxies.py does, unless told otherwise."""
     path = _line("DS_CLIENT_ADDRESS") or "dsintegration.hosting.proxies.client_address"
@@ -452,6 +480,8 @@ PAGE_READERS: tuple[Callable[[], Any], ...] = (
     num_proxies,
     api_rates,
     base_template,
+    files,
+    files_private_hosts,
 )
 # What only those who watch over us need; from dsintegration.E040 on.
 WATCH_READERS: tuple[Callable[[], Any], ...] = (fresh_within, metrics_token)

@@ -15,6 +15,8 @@ from typing import ClassVar, Self
 class Reason(StrEnum):
     # DossierNotFound
     UNKNOWN = "unknown"
+    # FileGone
+    FILE_GONE = "file_gone"
     # DSAccessDenied
     TOKEN_REFUSED = "token_refused"  # noqa: S105  # unknown, revoked or from the wrong network
     TOKEN_EXPIRED = "token_expired"  # noqa: S105
@@ -28,6 +30,9 @@ class Reason(StrEnum):
     SERVER_ERROR = "server_error"
     QUERY_TIMEOUT = "query_timeout"
     BUSY = "busy"  # not the platform: our own database, which others are writing
+    STORAGE = "storage"  # where the platform keeps the bytes of files
+    FILE_PENDING = "file_pending"
+    FILES_BUSY = "files_busy"  # not the platform: as many files as we give at once
     # DSInvalidResponse
     CERTIFICATE = "certificate"
     REDIRECT = "redirect"
@@ -36,6 +41,10 @@ class Reason(StrEnum):
     QUERY_REFUSED = "query_refused"
     TOO_LARGE = "too_large"
     UNEXPECTED = "unexpected"
+    FILE_INFECTED = "file_infected"
+    FILE_TOO_LARGE = "file_too_large"
+    FILE_DIFFERS = "file_differs"
+    FILE_ELSEWHERE = "file_elsewhere"
 
 
 class DSError(Exception):
@@ -110,6 +119,21 @@ class DossierNotFound(DSError):
         super().__init__(reason, **context)  # type: ignore[arg-type]
 
 
+class FileGone(DSError):
+    """The dossier is there, and has this file no longer."""
+
+    code = "file_not_found"
+    sentences: ClassVar = {
+        Reason.FILE_GONE: (
+            "ce fichier n'est plus sur la plateforme : il a été remplacé, retiré, ou écarté par "
+            "l'antivirus."
+        )
+    }
+
+    def __init__(self, reason: Reason = Reason.FILE_GONE, **context: object) -> None:
+        super().__init__(reason, **context)  # type: ignore[arg-type]
+
+
 class DSAccessDenied(DSError):
     """The token is refused (a batch stops), or it has no right on this one démarche."""
 
@@ -159,6 +183,16 @@ class DSUnavailable(DSError):
             "d'autres enregistrements sont en cours, et celui-ci n'a pas eu son tour ; réessayez "
             "dans un instant."
         ),
+        Reason.STORAGE: (
+            "l'espace de fichiers de la plateforme ne donne pas ce fichier, ou pas à temps ; "
+            "réessayez plus tard."
+        ),
+        Reason.FILE_PENDING: (
+            "l'analyse antivirus de ce fichier n'est pas finie ; réessayez dans quelques minutes."
+        ),
+        Reason.FILES_BUSY: (
+            "plusieurs fichiers sont déjà en cours d'envoi ; réessayez dans quelques secondes."
+        ),
     }
 
     def __init__(
@@ -196,10 +230,31 @@ class DSInvalidResponse(DSError):
             "la réponse de la plateforme est incompréhensible, rien n'a été enregistré ; si cela "
             "dure, signalez-le à la plateforme."
         ),
+        Reason.FILE_INFECTED: (
+            "l'antivirus de la plateforme a écarté ce fichier : il n'est pas donné."
+        ),
+        Reason.FILE_TOO_LARGE: (
+            "ce fichier dépasse 200 Mo : il s'ouvre sur la plateforme seulement."
+        ),
+        Reason.FILE_DIFFERS: (
+            "ce qui est arrivé n'est pas le fichier que la plateforme annonce, et n'est pas donné "
+            "; réessayez, puis ouvrez-le sur la plateforme."
+        ),
+        Reason.FILE_ELSEWHERE: (
+            "l'adresse de ce fichier n'est pas sûre (redirection, réseau privé, certificat), rien "
+            "n'en a été pris ; si l'espace de fichiers est sur votre réseau, voyez "
+            "DS_FILES_PRIVATE_HOSTS."
+        ),
     }
 
 
 def stored_error(code: str, reason: str) -> DSError:
     """The error that a row remembers by its `code` and `reason`."""
-    kinds: list[type[DSError]] = [DossierNotFound, DSAccessDenied, DSUnavailable, DSInvalidResponse]
+    kinds: list[type[DSError]] = [
+        DossierNotFound,
+        FileGone,
+        DSAccessDenied,
+        DSUnavailable,
+        DSInvalidResponse,
+    ]
     return next(kind for kind in kinds if kind.code == code)(Reason(reason))

@@ -29,6 +29,7 @@ from django.utils import timezone
 
 from dsintegration import conf, journal
 from dsintegration.exceptions import DossierNotFound
+from dsintegration.files.copies import drop_copies
 from dsintegration.mirror.choices import prune, unpruned
 from dsintegration.mirror.erasing import Erased, erase
 from dsintegration.models import (
@@ -121,6 +122,7 @@ def purge(
     _ask(due.filter(is_confirmed=False), tally, by, must_stop)
     _purge_dossiers(due.filter(is_confirmed=True), tally, by, must_stop)
     tally.left = due.filter(is_confirmed=False).count()
+    drop_copies()
     while not must_stop():
         forgotten = _forget(forgotten_before, by)
         tally.entries += forgotten

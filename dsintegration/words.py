@@ -33,4 +33,6 @@ IN_AN_AGENTS_WORDS = {
     "prévenez la personne qui l'exploite.",
     Reason.UNEXPECTED: "la réponse de la plateforme est incompréhensible, rien n'a été "
     "enregistré ; si cela dure, prévenez la personne qui exploite cette application.",
+    Reason.FILE_ELSEWHERE: "l'adresse de ce fichier n'est pas sûre, rien n'en a été pris ; "
+    "ouvrez-le sur la plateforme, et prévenez la personne qui exploite cette application.",
 }

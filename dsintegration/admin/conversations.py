@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from dsintegration.models import Author, Dossier, Message
+from dsintegration.models import Author, Dossier, Message, attach_files
 
 # A shorter conversation is shown whole, but for its automatic messages.
 SHORT = 6
@@ -30,8 +30,9 @@ class Passage:
 
 
 def conversation_of(dossier: Dossier) -> list[Passage]:
-    """All messages, in passages."""
+    """All messages, with their files, in passages."""
     messages: list[Message] = list(dossier.messages.all())
+    attach_files(messages)
     people = [message for message in messages if message.author is not Author.SYSTEME]
     old: set[int] = set()
     if len(people) > SHORT:

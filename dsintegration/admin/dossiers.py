@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
 
-from dsintegration import journal
+from dsintegration import conf, journal
 from dsintegration.admin.changelists import (
     DossierChangeList,
     Slice,
@@ -23,7 +23,7 @@ from dsintegration.admin.changelists import (
 )
 from dsintegration.admin.conversations import conversation_of
 from dsintegration.admin.exporting import ExportAdmin
-from dsintegration.admin.fetching import FetchingAdmin
+from dsintegration.admin.files import FilesAdmin
 from dsintegration.admin.filters import FILTERS, OFFERED
 from dsintegration.admin.histories import history_of
 from dsintegration.admin.mirror import CappedPaginator
@@ -37,7 +37,7 @@ from dsintegration.templatetags.dossiers import ago, day, days_since, shortened,
 
 
 @admin.register(Dossier)
-class DossierAdmin(ExportAdmin, FetchingAdmin):
+class DossierAdmin(ExportAdmin, FilesAdmin):
     change_list_template = "admin/dsintegration/dossier/change_list.html"
     list_display = (
         "number",
@@ -193,6 +193,7 @@ class DossierAdmin(ExportAdmin, FetchingAdmin):
             "opts": self.opts,
             "dossier": dossier,
             "conversation": conversation_of(dossier),
+            "opens_files": conf.files() != "off",
             "list": neighbours(self, request, dossier),
             "has_fetch_permission": self.has_fetch_permission(request),
             "has_settle_permission": self.has_settle_permission(request),

@@ -20,6 +20,7 @@ from dsintegration.exceptions import (
     DSError,
     DSInvalidResponse,
     DSUnavailable,
+    FileGone,
 )
 
 SENTENCES: dict[str, str | None] = {
@@ -29,6 +30,7 @@ SENTENCES: dict[str, str | None] = {
     "permission_denied": "Cette clé n'a pas le droit de récupérer un dossier.",
     "not_found": "Cette adresse n'existe pas.",
     "dossier_not_found": "Aucun dossier de ce numéro n'est accessible avec cette clé.",
+    "file_not_found": "Aucun fichier de ce numéro n'est accessible avec cette clé.",
     "method_not_allowed": "Cette adresse n'accepte pas cette méthode ; voyez l'en-tête Allow.",
     "epoch_changed": (
         "Une sauvegarde a été restaurée ici : videz votre copie, et recommencez à after_version=0."
@@ -43,6 +45,7 @@ SENTENCES: dict[str, str | None] = {
 }
 STATUS_OF: dict[type[DSError], int] = {
     DossierNotFound: status.HTTP_404_NOT_FOUND,
+    FileGone: status.HTTP_404_NOT_FOUND,
     DSAccessDenied: status.HTTP_502_BAD_GATEWAY,
     DSInvalidResponse: status.HTTP_502_BAD_GATEWAY,
     DSUnavailable: status.HTTP_503_SERVICE_UNAVAILABLE,
@@ -62,6 +65,12 @@ class EpochChanged(exceptions.APIException):
 
     status_code = status.HTTP_409_CONFLICT
     default_code = "epoch_changed"
+
+
+class FileIsNotHere(exceptions.NotFound):
+    """For this key: no such file of the dossier, or one that it has no right to."""
+
+    default_code = "file_not_found"
 
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:

@@ -122,10 +122,10 @@ def _item_example() -> dict[str, Any]:
     return item
 
 
-def _error(status: int) -> OpenApiResponse:
+def _error(status: int, *more: str) -> OpenApiResponse:
     examples = [
         OpenApiExample(code, value={"detail": SENTENCES[code] or detail, "code": code})
-        for code, detail in CODES[status].items()
+        for code, detail in (CODES[status] | dict.fromkeys(more, "")).items()
     ]
     return OpenApiResponse(ErrorSerializer, description=WHEN[status], examples=examples)
 
@@ -224,6 +224,44 @@ DOSSIER = _describe(
         200: _good(DossierSerializer, "Le dossier.", DOSSIER_EXAMPLE),
         304: OpenApiResponse(description="Inchangé ; sans corps."),
         **_errors(404),
+    },
+)
+FILE = _describe(
+    operation_id="read_file",
+    summary="Un fichier d'un dossier",
+    description=(
+        "Les octets d'un fichier, par son `id`. La plateforme est interrogée à chaque fois : cela "
+        "compte comme une récupération, et peut prendre 70 secondes. Taille et somme MD5 sont "
+        "vérifiées avant le premier octet. Les pièces jointes des messages demandent le droit aux "
+        "données personnelles, les fichiers du formulaire celui au contenu."
+    ),
+    tags=["Dossiers"],
+    parameters=[
+        NUMBER,
+        OpenApiParameter(
+            "file",
+            {"type": "integer", "minimum": 1},
+            OpenApiParameter.PATH,
+            description="L'`id` du fichier.",
+        ),
+        OpenApiParameter(
+            "If-None-Match",
+            OpenApiTypes.STR,
+            OpenApiParameter.HEADER,
+            description="L'ETag déjà reçu : 304, sans interroger la plateforme.",
+        ),
+        _sent("ETag", OpenApiTypes.STR, [200, 304], "La somme MD5 du fichier."),
+        _sent("Content-Disposition", OpenApiTypes.STR, [200], "Toujours `attachment`."),
+        CHALLENGE,
+        _sent("Retry-After", OpenApiTypes.INT, [429, 503], WAIT),
+    ],
+    responses={
+        (200, "application/octet-stream"): OpenApiResponse(
+            OpenApiTypes.BINARY, description="Le fichier, sous le type qu'en dit la plateforme."
+        ),
+        304: OpenApiResponse(description="Inchangé ; sans corps."),
+        **_errors(502, 503),
+        404: _error(404, "file_not_found"),
     },
 )
 FETCH = _describe(

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from dsintegration.models import ApiKey, Dossier, PurgedDossier
+from dsintegration.models import ApiKey, Dossier, File, Place, PurgedDossier
 
 
 class HasKey(BasePermission):
@@ -27,3 +27,10 @@ def visible_dossiers(rows: QuerySet[Dossier], key: ApiKey) -> QuerySet[Dossier]:
 def visible_purged(rows: QuerySet[PurgedDossier], key: ApiKey) -> QuerySet[PurgedDossier]:
     """Those that existed for the key."""
     return rows if key.all_demarches else rows.filter(demarche_number__in=key.listed.values())
+
+
+def may_open(key: ApiKey, file: File) -> bool:
+    """Files of messages are part of the conversation; the others, of the form and the decision."""
+    if file.place == Place.MESSAGE:
+        return key.can_read_personal_data
+    return bool(getattr(key, "can_read_content", False))

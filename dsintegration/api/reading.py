@@ -115,7 +115,9 @@ def _content(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _example(answer: dict[str, Any]) -> str:
-    example = next(iter(_content(answer)["examples"].values()))
+    if not (examples := _content(answer).get("examples")):  # bytes
+        return ""
+    example = next(iter(examples.values()))
     return json.dumps(example["value"], ensure_ascii=False, indent=2)
 
 

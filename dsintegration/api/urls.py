@@ -7,6 +7,9 @@ urlpatterns = [
     path("dossiers/", views.DossierList.as_view(), name="dossiers"),
     path("dossiers/<int:number>/", views.DossierDetail.as_view(), name="dossier"),
     path("dossiers/<int:number>/fetch/", views.DossierFetch.as_view(), name="fetch"),
+    path(
+        "dossiers/<int:number>/files/<int:file>/", views.DossierFile.as_view(), name="dossier_file"
+    ),
     path("purged/", views.PurgedList.as_view(), name="purged"),
     path("schema/", pages.SchemaView.as_view(), name="schema"),
     path("docs/", pages.docs, name="docs"),

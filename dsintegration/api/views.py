@@ -23,18 +23,24 @@ from rest_framework.response import Response
 from dsintegration import conf, journal
 from dsintegration.api import openapi
 from dsintegration.api.authentication import KeyAuthentication
-from dsintegration.api.errors import DossierIsNotHere, exception_handler
+from dsintegration.api.errors import DossierIsNotHere, FileIsNotHere, exception_handler
 from dsintegration.api.filters import DossierFilters, StrictFilterBackend
 from dsintegration.api.pagination import KeysetPagination
 from dsintegration.api.parameters import check_parameters
-from dsintegration.api.permissions import HasKey, MayFetch, visible_dossiers, visible_purged
+from dsintegration.api.permissions import (
+    HasKey,
+    MayFetch,
+    may_open,
+    visible_dossiers,
+    visible_purged,
+)
 from dsintegration.api.serializers import (
     DossierItemSerializer,
     DossierSerializer,
     PurgedDossierSerializer,
 )
 from dsintegration.api.throttling import FetchThrottle, ReadThrottle
-from dsintegration.models import Action, ApiKey, Dossier, Outcome, PurgedDossier
+from dsintegration.models import Action, ApiKey, Dossier, File, Outcome, PurgedDossier
 from dsintegration.numbers import MAX_NUMBER
 from dsintegration.representation import COLUMNS, PURGED_COLUMNS
 
@@ -213,3 +219,34 @@ class DossierFetch(DossierView):
         return self.answer(
             self.find(number), status.HTTP_201_CREATED if created else status.HTTP_200_OK
         )
+
+
+class DossierFile(DossierView):
+    """The bytes of one file: the only GET that asks the platform, and so counts as a fetch."""
+
+    throttle_classes = (FetchThrottle,)
+    http_method_names = ("get", "options")  # as in Django
+    # What is compressed already is most of it, and takes a processor for as long as it lasts.
+    dispatch = GenericAPIView.dispatch
+
+    @openapi.FILE
+    def get(self, request: Request, number: int, file: int) -> Any:
+        row = self.find_file(self.find(number), file)
+        etag = f'"{row.md5}"'
+        if row.md5 and etag in parse_etags(request.headers.get("If-None-Match", "")):
+            by = journal.key(self.key)
+            journal.write(by.entry(Action.FILE, Outcome.UNCHANGED, number, detail=f"file={file}"))
+            return Response(status=status.HTTP_304_NOT_MODIFIED, headers={"ETag": etag})
+        from dsintegration.files import open_file
+        from dsintegration.files.serving import file_response
+
+        response = file_response(row, open_file(row, by=journal.key(self.key)))
+        response["ETag"] = etag
+        return response
+
+    def find_file(self, dossier: Dossier, file: int) -> File:
+        rows = File.objects.select_related("dossier", "message")
+        row = rows.filter(dossier=dossier, pk=min(file, 2**63 - 1)).first()
+        if row is None or conf.files() == "off" or not may_open(self.key, row):
+            raise FileIsNotHere
+        return row

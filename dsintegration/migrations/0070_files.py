@@ -100,6 +100,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("key", models.CharField(editable=False, max_length=32)),
+                ("next_copy_at", models.DateTimeField(editable=False, null=True)),
                 (
                     "dossier",
                     models.ForeignKey(

@@ -68,6 +68,13 @@ def files_of(
     return files
 
 
+def owner_of(file: File) -> str:
+    """What it lies in, by an id that is unique over all dossiers."""
+    if file.message is not None:
+        return file.message.ds_id
+    return f"{file.dossier.number}/{file.champ_id}"
+
+
 def files_of_content(number: int, placed: Iterable[Placed]) -> list[File]:
     """Those of a dossier that are in no message, as `files_of` gives them."""
     homes: dict[tuple[str, str], list[FilePayload]] = {}

@@ -5,7 +5,6 @@ with the same checksum, name and moment: `key` says so.
 """
 
 import base64
-import binascii
 import hashlib
 import json
 from collections import defaultdict
@@ -56,6 +55,8 @@ class File(models.Model):
     created_at = models.DateTimeField("joint le")
     scan = models.CharField("analyse antivirus", max_length=255, choices=Scan)
     key = models.CharField(max_length=32, editable=False)
+    # One that could not be copied (files/copies.py) is not tried before that.
+    next_copy_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = "fichier"
@@ -87,12 +88,7 @@ class File(models.Model):
 
     @property
     def md5(self) -> str:
-        """The checksum in hexadecimal; empty where the platform gave none that we can read."""
-        try:
-            digest = base64.b64decode(self.checksum, validate=True)
-        except binascii.Error:
-            return ""
-        return digest.hex() if len(digest) == 16 else ""
+        return md5_of(self.checksum)
 
 
 class FileCopy(models.Model):
@@ -113,6 +109,15 @@ class FileCopy(models.Model):
 
     def __str__(self) -> str:
         return f"Copie {self.pk}"
+
+
+def md5_of(checksum: str) -> str:
+    """In hexadecimal; empty where the platform gave none that we can read."""
+    try:
+        digest = base64.b64decode(checksum, validate=True)
+    except ValueError:
+        return ""
+    return digest.hex() if len(digest) == 16 else ""
 
 
 def key_of(

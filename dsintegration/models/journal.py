@@ -20,6 +20,7 @@ class Interface(models.TextChoices):
 
 class Action(models.TextChoices):
     VIEW = "view", "consultation"
+    FILE = "file", "ouverture d'un fichier"
     LIST = "list", "liste"
     FETCH = "fetch", "récupération"
     REFRESH = "refresh", "rafraîchissement"

@@ -148,6 +148,22 @@ class Client:
         return dossier
 
     @sensitive_variables()
+    def get_addresses(self, number: int, document: Document, **variables: Any) -> dict[str, Any]:
+        """What a document of files (documents.py) asks of a dossier, not validated; raises as
+        `get_dossier`.
+        """
+        asked = document.with_variables(number=number, **variables)
+        try:
+            data = self._with_each(self.tokens.expected.pop(number, ""), asked)
+        except DSError as err:
+            err.dossier_number = number
+            raise
+        dossier = data.get("dossier")
+        if not isinstance(dossier, dict):
+            raise DSInvalidResponse(Reason.UNEXPECTED, dossier_number=number, detail="no dossier")
+        return dossier
+
+    @sensitive_variables()
     def get_dossiers(
         self, numbers: Sequence[int], selection: Selection = NOTHING
     ) -> tuple[dict[int, dict[str, Any]], dict[int, DSError]]:

@@ -184,6 +184,50 @@ fragment Descriptor on ChampDescriptor {
 }
 """)
 
+# Fresh addresses of the files that lie in one place, and of no others: each opens a file to whoever
+# has it. Asked for when somebody opens one, and never kept.
+_ADDRESSED = """
+fragment Addressed on File {
+  filename
+  contentType
+  byteSizeBigInt
+  checksum
+  createdAt
+  virusScanResult
+  url
+}
+"""
+_HOLDER = """
+fragment Holder on Champ {
+  id
+  ... on PieceJustificativeChamp { files { ...Addressed } }
+}
+"""
+
+
+def _addresses(fields: str, declared: str = "", fragments: str = _ADDRESSED) -> Document:
+    return Document(f"""\
+query getFile($number: Int!{declared}) {{
+  dossier(number: $number) {{ {fields} }}
+}}
+{fragments}""")
+
+
+GET_MESSAGE_FILES = _addresses(
+    "messages(id: $place) { id attachments { ...Addressed } }", ", $place: ID!"
+)
+GET_CHAMP_FILES, GET_ANNOTATION_FILES = (
+    _addresses(
+        f"champs: {name}(id: $place) {{ ...Holder "
+        "... on RepetitionChamp { rows { champs { ...Holder } } } }",
+        ", $place: ID!",
+        _ADDRESSED + _HOLDER,
+    )
+    for name in ("champs", "annotations")
+)
+GET_MOTIVATION_FILE = _addresses("file: motivationAttachment { ...Addressed }")
+GET_ATTESTATION_FILE = _addresses("file: attestation { ...Addressed }")
+
 GET_DEMARCHE = Document(
     "query getDemarche($number: Int!) { demarche(number: $number) { id number title } }"
 )

@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, cast
 
@@ -90,11 +90,11 @@ class _TLSSocket(_BoundedOperations, ssl.SSLSocket):
     pass
 
 
-def _look_up(host: str, port: int) -> list[Any]:
+def look_up(host: str, port: int) -> list[Any]:
     """The addresses of a name. The system's look-up knows no timeout, so it waits in a thread."""
     answers: queue.SimpleQueue[list[Any] | OSError] = queue.SimpleQueue()
 
-    def look_up() -> None:
+    def ask() -> None:
         try:
             answers.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
         except OSError as err:
@@ -102,7 +102,7 @@ def _look_up(host: str, port: int) -> list[Any]:
         except UnicodeError as err:  # a label that is empty or too long
             answers.put(socket.gaierror(socket.EAI_NONAME, str(err)))
 
-    threading.Thread(target=look_up, daemon=True).start()
+    threading.Thread(target=ask, daemon=True).start()
     try:
         answer = answers.get(timeout=_shortest(None))
     except queue.Empty:
@@ -112,12 +112,17 @@ def _look_up(host: str, port: int) -> list[Any]:
     return answer
 
 
-def _open_socket(host: str, port: int, timeout: float | None, options: Any) -> _PlainSocket:
-    """A connection to the first address that accepts one."""
+def _open_socket(
+    host: str, port: int, timeout: float | None, options: Any, accept: Callable[[str], object]
+) -> _PlainSocket:
+    """A connection to the first address that accepts one; `accept` raises for one that must not be
+    connected to.
+    """
     trace = new_trace()
     failure: OSError = OSError("the name has no address")
-    for family, kind, protocol, _, address in _look_up(host, port):
+    for family, kind, protocol, _, address in look_up(host, port):
         trace.step = Step.CONNECTION
+        accept(address[0])
         sock = _PlainSocket(family, kind, protocol)
         try:
             for option in options or ():
@@ -138,10 +143,16 @@ class _BoundedConnection:
 
     step_after: ClassVar[Step]
 
+    @staticmethod
+    def accept(address: str) -> None:
+        """Raises OSError for an address that must not be connected to."""
+
     def _new_conn(self: Any) -> _PlainSocket:
         timeout = self.timeout if isinstance(self.timeout, int | float) else None
         try:
-            sock = _open_socket(self._dns_host, self.port, timeout, self.socket_options)
+            sock = _open_socket(
+                self._dns_host, self.port, timeout, self.socket_options, self.accept
+            )
         except socket.gaierror as err:
             raise NameResolutionError(self.host, self, err) from err
         except TimeoutError as err:
@@ -156,7 +167,7 @@ class _PlainConnection(_BoundedConnection, HTTPConnection):
     step_after = Step.ANSWER
 
 
-class _TLSConnection(_BoundedConnection, HTTPSConnection):
+class TLSConnection(_BoundedConnection, HTTPSConnection):
     step_after = Step.HANDSHAKE
 
     def _tunnel(self) -> None:
@@ -181,11 +192,11 @@ class _PlainPool(urllib3.HTTPConnectionPool):
     ConnectionCls = _PlainConnection
 
 
-class _TLSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
+class TLSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = TLSConnection
 
 
-POOLS = {"http": _PlainPool, "https": _TLSPool}
+POOLS = {"http": _PlainPool, "https": TLSPool}
 
 
 def tls_context() -> ssl.SSLContext:

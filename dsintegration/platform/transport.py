@@ -98,7 +98,7 @@ class BoundedTransport(RequestsHTTPTransport):
             auth=BearerToken(token),
             headers={"User-Agent": user_agent},
             timeout=timeouts,  # type: ignore[arg-type]  # requests takes a pair
-            verify=_authorities(),
+            verify=authorities(),
             allow_redirects=False,
             json_deserialize=self._parse,
         )
@@ -125,7 +125,7 @@ class BoundedTransport(RequestsHTTPTransport):
         assert self.session is not None  # noqa: S101  # for mypy: the line above made it
         # What the environment says is read once, here, instead of at each request.
         self.session.trust_env = False
-        self.session.proxies = _proxies_for(self.url)
+        self.session.proxies = proxies_for(self.url)
         adapter = _BoundedAdapter(pool_connections=1, pool_maxsize=1)
         self.session.mount("https://", adapter)
         self.session.mount("http://", adapter)
@@ -150,7 +150,7 @@ class BoundedTransport(RequestsHTTPTransport):
         return body
 
 
-def _authorities() -> bool | str:
+def authorities() -> bool | str:
     """The certificate authorities: requests' own, or those that the environment names."""
     for name in CA_VARIABLES:
         if path := os.environ.get(name):
@@ -160,7 +160,7 @@ def _authorities() -> bool | str:
     return True
 
 
-def _proxies_for(url: str) -> dict[str, str]:
+def proxies_for(url: str) -> dict[str, str]:
     """The proxies of the environment, but for this machine and what NO_PROXY names."""
     host = urllib3.util.parse_url(url).host or ""
     if is_loopback(host.strip("[]")) or should_bypass_proxies(url, no_proxy=None):

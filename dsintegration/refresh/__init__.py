@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from dsintegration import conf, counters, journal
+from dsintegration.files.copies import drop_copies, keep_files
 from dsintegration.mirror.absences import store_failures
 from dsintegration.mirror.choices import incomplete
 from dsintegration.mirror.locking import recognise
@@ -19,7 +20,7 @@ from dsintegration.models import Action, Demarche, Dossier, Outcome, Platform
 from dsintegration.platform.client import Client, get_client
 from dsintegration.platform.outage import Outage
 from dsintegration.refresh.lists import read_lists
-from dsintegration.refresh.queue import due_dossiers, in_order
+from dsintegration.refresh.queue import awaiting_scan, due_dossiers, in_order
 from dsintegration.refresh.run import Run
 from dsintegration.refresh.tally import Tally
 from dsintegration.services import fetch_dossiers
@@ -60,7 +61,7 @@ def refresh(
     with taken(full=full, must_stop=must_stop) as turn:
         outage = Outage(client)
         run = Run(client, instance, by, tally, outage, turn, full, must_stop, began_at)
-        to_ask: set[int] = set()
+        to_ask = set() if limit or is_partial else awaiting_scan()
         rows = Demarche.objects.all() if followed is None else followed
         if limit is None:
             sent_before = client.requests
@@ -85,6 +86,8 @@ def refresh(
         at = timezone.now()
         ended = {"refreshed_at": at} | ({"fully_refreshed_at": at} if full else {})
         Platform.objects.filter(pk=Platform.SINGLETON).update(**ended)
+        drop_copies()
+        keep_files(client=client, must_stop=must_stop)
     outcome: str = Outcome.STOPPED if is_cut_short else Outcome.DONE
     if tally.stopped_by:
         outcome = journal.word(tally.stopped_by)

@@ -9,10 +9,11 @@ from django.utils import timezone
 
 from dsintegration import conf
 from dsintegration.mirror.backoff import LONGEST
-from dsintegration.models import OPEN_STATES, Dossier
+from dsintegration.models import OPEN_STATES, Dossier, File, Scan
 from dsintegration.moments import MINUTES
 
 PAGE = 1000
+SCAN_TAKES, SCANNED_WITHIN = timedelta(minutes=5), timedelta(days=1)
 EVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -48,6 +49,21 @@ def is_due(now: datetime, late_by: timedelta = timedelta(0)) -> Q:
     return Q(is_busy, _older("checked_at", now - after - late_by, now)) | Q(
         ~is_busy, _older("checked_at", now - finished_after - late_by, now)
     )
+
+
+def awaiting_scan() -> set[int]:
+    """The numbers of dossiers with a file that the antivirus had not seen yet some minutes ago: its
+    verdict moves no date. After a day, the next whole refresh will do.
+    """
+    now = timezone.now()
+    pending = File.objects.filter(
+        scan=Scan.PENDING,
+        created_at__gt=now - SCANNED_WITHIN,
+        dossier__absent_since=None,
+        dossier__next_try_at=None,
+        dossier__fetched_at__lte=now - SCAN_TAKES,
+    )
+    return set(pending.order_by("-created_at").values_list("dossier__number", flat=True)[:PAGE])
 
 
 def _older(column: str, moment: datetime, now: datetime) -> Q:

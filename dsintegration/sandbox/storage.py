@@ -39,10 +39,9 @@ class Content:
     size: int
 
     def chunks(self) -> Iterator[bytes]:
-        block = self.pattern * (CHUNK // len(self.pattern) + 1)
-        for start in range(0, self.size, CHUNK):
-            # Each chunk begins where the pattern does.
-            yield block[: min(CHUNK, self.size - start)]
+        block = self.pattern * max(1, CHUNK // len(self.pattern))
+        for start in range(0, self.size, len(block)):
+            yield block[: min(len(block), self.size - start)]
 
     @property
     def checksum(self) -> str:

@@ -6,14 +6,15 @@ from datetime import datetime
 from django.utils.safestring import SafeString
 
 from dsintegration.bodies import body_as_html
-from dsintegration.models import Author, Dossier, Message
+from dsintegration.harmless import on_a_page
+from dsintegration.models import Author, Dossier, Message, attach_files
 from dsintegration.usager.addresses import canonical
 from dsintegration.usager.words import AUTHORS, FORMER_ADDRESS
 
 
 @dataclass(frozen=True)
 class ShownMessage:
-    """`gone`: why there is nothing to read."""
+    """`gone`: why there is nothing to read; `files`: the names of its attachments."""
 
     author: str
     is_mine: bool
@@ -21,6 +22,7 @@ class ShownMessage:
     at: datetime
     body: SafeString
     gone: str
+    files: list[str]
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Conversation:
 
 def conversation_of(dossier: Dossier, *, hides: bool, is_hidden: bool) -> Conversation:
     messages = _messages(dossier, hides=hides, is_hidden=is_hidden)
+    attach_files(messages)
     readable = [m for m in messages if m.discarded_at is None and m.absent_since is None]
     people = [message for message in readable if message.author is not Author.SYSTEME]
     last_word = people[-1] if people else None
@@ -87,4 +90,5 @@ def _shown(dossier: Dossier, message: Message) -> ShownMessage:
         at=message.created_at,
         body=SafeString("") if gone else body_as_html(message),
         gone=gone,
+        files=[on_a_page(file.filename) for file in message.attachments],
     )
