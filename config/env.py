@@ -171,11 +171,14 @@ def database(name: str, default: str) -> dict[str, Any]:
         ) from None
     if options["ENGINE"] == "django.db.backends.sqlite3":
         return sqlite_options(options["NAME"])
-    # A query string is all text; Django wants a boolean there.
-    if (pool := options.get("OPTIONS", {}).get("pool")) is not None:
-        options["OPTIONS"]["pool"] = str(pool).lower() in TRUE
-    # A server that does not answer holds nobody for minutes.
-    options["OPTIONS"] = {"connect_timeout": 5} | options.get("OPTIONS", {})
+    # A server that does not answer holds nobody for minutes. Values travel beside the statements:
+    # else PostgreSQL would write them into its log with each one that fails.
+    options["OPTIONS"] = {"connect_timeout": 5, "server_side_binding": True} | options.get(
+        "OPTIONS", {}
+    )
+    # A query string is all text; Django wants booleans there.
+    for switch in {"pool", "server_side_binding"} & options["OPTIONS"].keys():
+        options["OPTIONS"][switch] = str(options["OPTIONS"][switch]).lower() in TRUE
     # Opening a connection takes as long as a page of the REST API. A pool keeps them by itself.
     kept = 0 if options["OPTIONS"].get("pool") else 60
     return {"CONN_MAX_AGE": kept, "CONN_HEALTH_CHECKS": bool(kept)} | options

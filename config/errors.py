@@ -1,11 +1,15 @@
 """The answers to errors outside the views: pages in French, JSON below the root of the REST API."""
 
+import sys
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
+
+from dsintegration.api.errors import SENTENCES
+from dsintegration.database import PAUSE, trouble
 
 API = "/api/"
 
@@ -25,6 +29,10 @@ def page_not_found(request: HttpRequest, exception: Any) -> HttpResponse:  # noq
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    if found := trouble(sys.exception()):
+        response = _answer(request, 503, f"database_{found}", SENTENCES[f"database_{found}"] or "")
+        response["Retry-After"] = str(PAUSE)
+        return response
     return _answer(
         request, 500, "server_error", "Erreur interne ; elle est notée dans le journal du serveur."
     )

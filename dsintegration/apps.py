@@ -11,6 +11,7 @@ class DsintegrationConfig(AppConfig):
     def ready(self) -> None:
         from dsintegration import conf
         from dsintegration.checks import check_project, check_settings
+        from dsintegration.database_checks import check_log_of_values
         from dsintegration.oidc.checks import check_openid
         from dsintegration.usager.checks import check_layout, check_usager_page
 
@@ -20,3 +21,4 @@ class DsintegrationConfig(AppConfig):
         checks.register(check_layout)
         checks.register(check_openid)
         checks.register(check_usager_page, deploy=True)
+        checks.register(check_log_of_values, deploy=True)

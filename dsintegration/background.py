@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ParamSpec
 
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
 
 from dsintegration import broker
 
@@ -95,7 +95,7 @@ def run_safely(work: Callable[[], object]) -> bool:
     """
     try:
         work()
-    except TryAgain:
+    except (TryAgain, OperationalError, InterfaceError):  # a database that is gone comes back
         return False
     except Exception as err:  # noqa: BLE001  # nobody else could tell of it
         frames = "".join(traceback.format_tb(err.__traceback__))

@@ -1,4 +1,4 @@
-"""What an agent is told of failures that only an operator can mend.
+"""What an agent, or another system, is told of failures that only an operator can mend.
 
 The sentences of exceptions.py name settings and say what to do with a token: those are for
 operators.

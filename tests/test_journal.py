@@ -353,7 +353,7 @@ class TestAdmin:
             response = agent.post(f"{LIST}export/", {"format": "2", "resource": "0"})
         else:
             response = agent.get(page.replace("detail", f"{LIST}{dossier.pk}/change/"))
-        assert response.status_code == 500
+        assert response.status_code == 503
         assert str(dossier.number).encode() not in response.content
 
 
@@ -421,7 +421,7 @@ class TestApi:
     def test_no_silent_access(self, portal, broken, address):
         DossierFactory(number=NUMBER)
         response = portal.get(address)
-        assert (response.status_code, response.json()["code"]) == (500, "server_error")
+        assert (response.status_code, response.json()["code"]) == (503, "database_down")
         assert str(NUMBER) not in response.content.decode()
 
 
@@ -480,7 +480,7 @@ class TestUsager:
     def test_no_silent_access(self, client, broken):
         _, token = make_link(DossierFactory(number=NUMBER))
         client.raise_request_exception = False
-        assert client.post("/suivi/lien/", {"token": token}).status_code == 500
+        assert client.post("/suivi/lien/", {"token": token}).status_code == 503
         assert client.get(f"/suivi/{NUMBER}/").status_code == 403
 
 

@@ -1,5 +1,6 @@
 """Every refusal and failure as `{"detail", "code"}`: French for people, a code for programs.
 
+Whoever reads it is outside: it names no setting and no machine of ours (words.py).
 `SENTENCES` lists each code that can come. Where a sentence is None, the exception brings its own.
 """
 
@@ -14,6 +15,7 @@ from django.utils.log import log_response
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
+from dsintegration.database import PAUSE, Trouble, trouble
 from dsintegration.exceptions import (
     DossierNotFound,
     DSAccessDenied,
@@ -22,6 +24,7 @@ from dsintegration.exceptions import (
     DSUnavailable,
     FileGone,
 )
+from dsintegration.words import IN_AN_AGENTS_WORDS
 
 SENTENCES: dict[str, str | None] = {
     "invalid": None,
@@ -39,6 +42,14 @@ SENTENCES: dict[str, str | None] = {
     "unsupported_media_type": "Cette demande n'attend pas de corps.",
     "throttled": "Trop de demandes : attendez les secondes que donne l'en-tête Retry-After.",
     "server_error": "Erreur interne ; elle est notée dans le journal du serveur.",
+    "database_down": (
+        "La base de données de ce service ne répond pas ; réessayez après les secondes que donne "
+        "l'en-tête Retry-After."
+    ),
+    "database_full": (
+        "La base de données de ce service n'a plus de place, et rien n'a été enregistré ; "
+        "réessayez plus tard."
+    ),
     "upstream_access_denied": None,
     "upstream_invalid_response": None,
     "upstream_unavailable": None,
@@ -91,6 +102,8 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
             return _answer(exc.status_code, "invalid", _sentence(exc.detail))
         case exceptions.APIException():
             return _refusal(exc)
+    if found := trouble(exc):
+        return _outage(found, context)
     return _bug(exc, context)
 
 
@@ -114,8 +127,18 @@ def _upstream_failure(exc: DSError) -> Response:
     headers = {}
     if isinstance(exc, DSUnavailable):
         headers["Retry-After"] = _seconds(exc.retry_after or USUAL_WAIT)
-    body = {"detail": f"Dossier n° {exc.dossier_number} : {exc.sentence}", "code": exc.code}
+    sentence = IN_AN_AGENTS_WORDS.get(exc.reason, exc.sentence)
+    body = {"detail": f"Dossier n° {exc.dossier_number} : {sentence}", "code": exc.code}
     return Response(body, status=STATUS_OF[type(exc)], headers=headers)
+
+
+def _outage(found: Trouble, context: Mapping[str, Any]) -> Response:
+    request = context["request"]._request
+    headers = {"Retry-After": str(PAUSE)}
+    response = _answer(status.HTTP_503_SERVICE_UNAVAILABLE, f"database_{found}", headers=headers)
+    words = (f"Database {found}: %s", request.path)
+    log_response(*words, response=response, request=request)
+    return response
 
 
 def _bug(exc: Exception, context: Mapping[str, Any]) -> Response:

@@ -21,6 +21,7 @@ from dsintegration.api.serializers import (
 )
 from dsintegration.exceptions import DSAccessDenied, DSInvalidResponse, DSUnavailable, Reason
 from dsintegration.numbers import MAX_NUMBER
+from dsintegration.words import IN_AN_AGENTS_WORDS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,7 +36,8 @@ WHEN = {
     429: "Trop de demandes.",
     500: "Erreur interne, ou réglages faux.",
     502: "La plateforme refuse notre accès, ou répond autre chose qu'attendu.",
-    503: "La plateforme est momentanément injoignable.",
+    503: "La base de données de ce service ne répond pas, ou n'a plus de place ; après `fetch/`, "
+    "la plateforme est momentanément injoignable.",
 }
 CODES = {
     400: {"invalid": "page_size : donnez un nombre de 1 à 200."},
@@ -51,13 +53,17 @@ CODES = {
     429: {"throttled": ""},
     500: {"server_error": ""},
     502: {
-        kind.code: f"Dossier n° 12345 : {kind.sentences[reason]}"
+        kind.code: f"Dossier n° 12345 : {IN_AN_AGENTS_WORDS[reason]}"
         for kind, reason in (
             (DSAccessDenied, Reason.NO_RIGHT),
             (DSInvalidResponse, Reason.UNEXPECTED),
         )
     },
-    503: {DSUnavailable.code: f"Dossier n° 12345 : {DSUnavailable.sentences[Reason.MAINTENANCE]}"},
+    503: {
+        "database_down": "",
+        "database_full": "",
+        DSUnavailable.code: f"Dossier n° 12345 : {DSUnavailable.sentences[Reason.MAINTENANCE]}",
+    },
 }
 DOSSIER_EXAMPLE: dict[str, Any] = {
     "number": 12345,
@@ -122,16 +128,19 @@ def _item_example() -> dict[str, Any]:
     return item
 
 
-def _error(status: int, *more: str) -> OpenApiResponse:
+def _error(status: int, *more: str, of_fetch: bool) -> OpenApiResponse:
     examples = [
         OpenApiExample(code, value={"detail": SENTENCES[code] or detail, "code": code})
         for code, detail in (CODES[status] | dict.fromkeys(more, "")).items()
+        if of_fetch or code != DSUnavailable.code
     ]
     return OpenApiResponse(ErrorSerializer, description=WHEN[status], examples=examples)
 
 
 def _errors(*statuses: int) -> dict[int, OpenApiResponse]:
-    return {status: _error(status) for status in sorted({*statuses, 400, 401, 406, 429, 500})}
+    """Whoever may meet 502 asks the platform."""
+    known = sorted({*statuses, 400, 401, 406, 429, 500, 503})
+    return {status: _error(status, of_fetch=502 in statuses) for status in known}
 
 
 def _good(serializer: Any, description: str, example: dict[str, Any]) -> OpenApiResponse:
@@ -178,7 +187,7 @@ DOSSIERS = _describe(
         "de la dernière version vue qu'une fois `next` nul."
     ),
     tags=["Dossiers"],
-    parameters=[CHALLENGE, _sent("Retry-After", OpenApiTypes.INT, [429], WAIT)],
+    parameters=[CHALLENGE, _sent("Retry-After", OpenApiTypes.INT, [429, 503], WAIT)],
     responses={
         200: _good(DossierItemSerializer(many=True), "Une page.", _item_example()),
         **_errors(409),
@@ -193,7 +202,7 @@ PURGED = _describe(
         "ordre et mêmes pages que la liste des dossiers."
     ),
     tags=["Dossiers"],
-    parameters=[CHALLENGE, _sent("Retry-After", OpenApiTypes.INT, [429], WAIT)],
+    parameters=[CHALLENGE, _sent("Retry-After", OpenApiTypes.INT, [429, 503], WAIT)],
     responses={
         200: _good(
             PurgedDossierSerializer(many=True),
@@ -218,7 +227,7 @@ DOSSIER = _describe(
         ),
         _sent("ETag", OpenApiTypes.STR, [200, 304], ETAG),
         CHALLENGE,
-        _sent("Retry-After", OpenApiTypes.INT, [429], WAIT),
+        _sent("Retry-After", OpenApiTypes.INT, [429, 503], WAIT),
     ],
     responses={
         200: _good(DossierSerializer, "Le dossier.", DOSSIER_EXAMPLE),
@@ -261,7 +270,7 @@ FILE = _describe(
         ),
         304: OpenApiResponse(description="Inchangé ; sans corps."),
         **_errors(502, 503),
-        404: _error(404, "file_not_found"),
+        404: _error(404, "file_not_found", of_fetch=True),
     },
 )
 FETCH = _describe(
@@ -283,7 +292,7 @@ FETCH = _describe(
     responses={
         200: _good(DossierSerializer, "Il était déjà connu ici.", DOSSIER_EXAMPLE),
         201: _good(DossierSerializer, "Il est nouveau ici.", DOSSIER_EXAMPLE),
-        **_errors(403, 404, 415, 502, 503),
+        **_errors(403, 404, 415, 502),
     },
 )
 

@@ -121,7 +121,7 @@ class KeysetPagination(BasePagination):
                 "description": (
                     "L'époque sous laquelle la copie a été faite : 409 si ce n'est plus celle-ci."
                 ),
-                "schema": {"type": "string"},
+                "schema": {"type": "string", "minLength": 1},
             },
             {
                 "name": "page_size",

@@ -3,7 +3,7 @@
 Without the platform we go on with what we have, so that it is not asked.
 """
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.crypto import constant_time_compare
@@ -11,6 +11,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from dsintegration import conf
+from dsintegration.database import Trouble, probe, trouble
 
 never_kept = cache_control(no_store=True)
 
@@ -27,15 +28,13 @@ def live(request: HttpRequest) -> JsonResponse:
 @require_safe
 @transaction.non_atomic_requests
 def ready(request: HttpRequest) -> JsonResponse:
-    """200, or 503 while the database cannot be used as it is."""
-    database, migrations = "ok", "ok"
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        if not _are_applied():
-            migrations = "pending"
-    except DatabaseError:
-        database, migrations = "down", "unknown"
+    """200, or 503 while the database is down, full, or lacks a migration."""
+    database, migrations = probe() or "ok", "unknown"
+    if database == "ok":
+        try:
+            migrations = "ok" if _are_applied() else "pending"
+        except (DatabaseError, InterfaceError):  # lost between the two looks
+            database = Trouble.DOWN
     is_ready = database == migrations == "ok"
     told = {
         "status": "ok" if is_ready else "unavailable",
@@ -60,8 +59,10 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
     try:
         text = metrics_text()
-    except DatabaseError:
-        return HttpResponse("database down\n", status=503, content_type="text/plain")
+    except (DatabaseError, InterfaceError) as err:
+        if (found := trouble(err)) is None:
+            raise
+        return HttpResponse(f"database {found}\n", status=503, content_type="text/plain")
     return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
 
 

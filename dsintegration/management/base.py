@@ -16,8 +16,9 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, InterfaceError, connections
 
+from dsintegration.database import Trouble, trouble
 from dsintegration.exceptions import (
     DossierNotFound,
     DSAccessDenied,
@@ -107,7 +108,13 @@ class DossierCommand(BaseCommand):
             return super().execute(*args, **options)
         except ImproperlyConfigured as err:
             raise CommandError(str(err), returncode=WRONG_SETTINGS) from err
-        except DatabaseError as err:
+        except (DatabaseError, InterfaceError) as err:
+            if trouble(err) is Trouble.FULL:
+                raise CommandError(
+                    "la base de données n'a plus de place sur son disque ; faites-en, puis "
+                    "relancez : ce qui était enregistré l'est toujours.",
+                    returncode=MIXED,
+                ) from err
             raise CommandError(
                 f"la base de données ne répond pas comme prévu ({type(err).__name__}) ; vérifiez "
                 "DATABASE_URL et qu'elle est en service, puis lancez « manage.py migrate ».",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from django.db import connection
 from django.utils import timezone
 
 from dsintegration.api import fetching, sharing
+from dsintegration.api.errors import STATUS_OF, exception_handler
 from dsintegration.models import ApiKey, Demarche, Dossier, JournalEntry, OngoingFetch
 from dsintegration.representation import dossier_as_json
 from dsintegration.sandbox import TOKEN, Reply
@@ -114,6 +116,14 @@ class TestUpstream:
         if status == 503:
             assert int(response["Retry-After"]) >= 1
         assert not Dossier.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("kind", "reason"), [(kind, reason) for kind in STATUS_OF for reason in kind.sentences]
+    )
+    def test_no_failure_speaks_of_our_settings(self, kind, reason):
+        told = exception_handler(kind(reason, dossier_number=7), {}).data["detail"]
+        assert not re.search(r"[A-Z]{2,}_|https?:|DS_|profil de|mettez", told)
+        assert told.startswith("Dossier n° 7 : ")
 
     def test_the_platform_s_own_delay_is_passed_on(self, fetcher, sandbox):
         sandbox.replies[12345] = Reply(503, "", headers={"Retry-After": "120"})

@@ -25,9 +25,9 @@ def test_ready(client, sandbox):
 
 
 @pytest.mark.django_db
-def test_once_complete_migrations_cost_nothing(client, django_assert_num_queries):
+def test_once_complete_migrations_cost_nothing(client, on_sqlite, django_assert_num_queries):
     client.get(READY)
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(1 if on_sqlite else 2 + 2):  # savepoints for BEGIN and COMMIT
         client.get(READY)
 
 
@@ -46,6 +46,7 @@ def test_a_migration_is_missing(client, monkeypatch):
     assert client.get(READY).status_code == 200
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("error", [OperationalError, DatabaseError])
 def test_the_database_is_down(client, monkeypatch, logs, error):
     def refuse(*_, **__):

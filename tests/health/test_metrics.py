@@ -11,7 +11,7 @@ from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
 import pytest
 from django.core.cache import cache
 from django.core.mail.backends.locmem import EmailBackend
-from django.db import DatabaseError, connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
@@ -77,7 +77,7 @@ class TestWhoMayAsk:
 
     def test_the_database_is_down(self, monkeypatch):
         def refuse(*_, **__):
-            raise DatabaseError("password of db.example.org")
+            raise OperationalError("password of db.example.org")
 
         monkeypatch.setattr(connection, "cursor", refuse)
         response = scrape()
