@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
+from django.urls import NoReverseMatch, reverse
 
 from dsintegration import conf
 
@@ -39,6 +40,17 @@ def check_openid(**_: Any) -> list[CheckMessage]:
                 "qui entrent par là ne resteraient pas connectés.",
                 hint="docs/integration.md dit où l'ajouter.",
                 id="dsintegration.E032",
+            )
+        ]
+    try:
+        reverse("dsintegration_oidc:callback")
+    except NoReverseMatch:
+        return [
+            Error(
+                "OIDC_ISSUER est rempli, et les adresses de « dsintegration.oidc.urls » manquent.",
+                hint='Ajoutez path("oidc/", include("dsintegration.oidc.urls")) : '
+                "docs/integration.md.",
+                id="dsintegration.E033",
             )
         ]
     return []

@@ -17,6 +17,8 @@ from dsintegration.oidc.refusals import LoginRefused, Reason
 # Seconds to connect, and for each read: somebody waits at his screen, for four answers at most.
 TIMEOUT = (3, 5)
 KEPT = 3600
+# How long a provider that is down is left alone: not each visitor of the button waits for it.
+PAUSE = 5
 # Those that prove who signed; a shared secret proves no more than that somebody knows it.
 SIGNATURES = {f"{kind}{size}" for kind in ("RS", "ES", "PS") for size in (256, 384, 512)}
 # The names of a person are standard in `profile`, and ProConnect's own in the other two.
@@ -47,7 +49,8 @@ class Provider:
         return f"{self.end_session}{sign}{urlencode(told)}"
 
 
-_kept: dict[str, tuple[float, Provider]] = {}
+# Of each issuer, until when: what it said, or why it said nothing.
+_kept: dict[str, tuple[float, Provider | LoginRefused]] = {}
 
 
 def client() -> conf.OpenID:
@@ -58,11 +61,17 @@ def client() -> conf.OpenID:
 
 def discover() -> Provider:
     issuer = client().issuer
-    until, provider = _kept.get(issuer, (0.0, None))
-    if provider is None or now() >= until:
-        provider = _read(issuer, _ask(f"{issuer.rstrip('/')}/.well-known/openid-configuration"))
-        _kept[issuer] = (now() + KEPT, provider)
-    return provider
+    until, known = _kept.get(issuer, (0.0, None))
+    if known is None or now() >= until:
+        try:
+            known = _read(issuer, _ask(f"{issuer.rstrip('/')}/.well-known/openid-configuration"))
+            _kept[issuer] = (now() + KEPT, known)
+        except LoginRefused as refusal:
+            _kept[issuer] = (now() + PAUSE, refusal)
+            raise
+    if isinstance(known, LoginRefused):
+        raise LoginRefused(known.reason)
+    return known
 
 
 def forget() -> None:

@@ -36,7 +36,7 @@ def _provider_name() -> str:
 
 
 def _refuse(request: HttpRequest, refusal: LoginRefused) -> HttpResponse:
-    if refusal.reason in {Reason.UNREACHABLE, Reason.INVALID}:
+    if refusal.reason is Reason.INVALID:
         forget()
     reason = refusal.reason.value
     logger.warning(

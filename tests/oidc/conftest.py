@@ -2,6 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
+# Before any test sets OIDC_ISSUER: config.urls asks for it when it is imported.
+import tests.oidc.urls  # noqa: F401
 from dsintegration.oidc import provider as known
 from tests.oidc.openid import CLIENT, SECRET, OpenIDProvider, openid_provider
 

@@ -1,16 +1,19 @@
 """Agents who come in by an OpenID provider, over real HTTP."""
 
 import html
+import threading
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from dsintegration.models import OidcIdentity
 from dsintegration.oidc import provider as known
+from dsintegration.oidc.matching import account_of
 from dsintegration.perimeters import ASK
 from tests.oidc.openid import parameters
 
@@ -187,10 +190,14 @@ class TestRefused:
         come_in(client, openid)
         self.refused(client, "ne répond pas")
 
-    def test_it_comes_back(self, client, openid):
+    def test_it_comes_back(self, client, openid, monkeypatch):
         openid.broken["/.well-known/openid-configuration"] = 503
-        client.get(LOGIN)
+        for _ in range(3):
+            client.get(LOGIN)
+        assert len(openid.received) == 2  # with the fixture's own
         openid.broken.clear()
+        later = known.now() + known.PAUSE
+        monkeypatch.setattr(known, "now", lambda: later)
         come_in(client, openid)
         assert is_in(client)
 
@@ -308,6 +315,28 @@ class TestRefused:
         ours = [record for record in logs.records if record.name.startswith("dsintegration")]
         assert [record.reason for record in ours] == ["unverified", "invalid"]
         assert not any(ADDRESS in record.getMessage() or record.exc_info for record in ours)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twice_at_once(openid):
+    """Two tabs of one person, for the first time: one account, one identity."""
+    claims = {"sub": "s-1", "email": ADDRESS, "email_verified": True}
+    found, ready = [], threading.Barrier(4)
+
+    def run():
+        ready.wait()
+        try:
+            found.append(account_of(claims, known.client()).pk)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert set(found) == {User.objects.get().pk}
 
 
 class TestOtherIdentity:

@@ -2,7 +2,7 @@
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.urls import reverse
+from django.urls import resolve, reverse
 
 from dsintegration import conf
 from dsintegration.oidc.matching import account_of
@@ -42,6 +42,12 @@ def test_accounts_of_the_project_s_own(provider):
     get_user_model().objects.create_superuser("boss@example.org")
     with pytest.raises(LoginRefused):
         account_of(claims | {"sub": "s-2", "email": "boss@example.org"}, provider)
+
+
+def test_no_transaction_waits_for_the_provider(provider):
+    for name in ("login", "callback"):
+        view = resolve(reverse(f"dsintegration_oidc:{name}", urlconf="si.urls").removeprefix("/si"))
+        assert view.func._non_atomic_requests
 
 
 def test_logout_of_whoever_has_a_password(admin):
