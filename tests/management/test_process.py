@@ -282,12 +282,10 @@ class TestDemo:
     def test_pages(self, demo, tmp_path):
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        demo_file = tmp_path / "config" / "demo.py"
-        demo_file.write_text(demo_file.read_text().replace("127.0.0.1:8000", f"127.0.0.1:{port}"))
         shutil.copytree(PROJECT / "templates", tmp_path / "templates")
         with subprocess.Popen(
             [sys.executable, "-m", "config.demo", "serve"],
-            env=LONE | {"PYTHONUNBUFFERED": "1"},
+            env=LONE | {"PYTHONUNBUFFERED": "1", "PORT": str(port)},
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
