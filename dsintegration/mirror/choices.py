@@ -170,9 +170,13 @@ def _set_selection(
         demandeur=former.demandeur if demandeur is None else demandeur,
         instruction=former.instruction if instruction is None else instruction,
     )
-    searchable = demarche.champs.filter(is_searchable=True).values_list("ds_id", flat=True)
+    uses = {
+        "searchable": demarche.champs.filter(is_searchable=True),
+        "hidden": demarche.champs.hidden_from_api(),
+    }
+    ids = {name: sorted(rows.values_list("ds_id", flat=True)) for name, rows in uses.items()}
     kept = selection.as_json()
-    demarche.selection = kept | {"searchable": sorted(searchable)} if kept else {}
+    demarche.selection = kept | ids if kept else {}
     demarche.selection_key = selection.key
     demarche.save(update_fields=["selection", "selection_key", "form_read_at"])
     _seen_nothing.clear()
