@@ -15,11 +15,13 @@ from django.utils import timezone
 from dsintegration import journal
 from dsintegration.exceptions import DossierNotFound, DSError
 from dsintegration.mirror import storing
+from dsintegration.mirror.choices import note_uses
 from dsintegration.models import ApiKey, AppendOnly, Dossier, Interface, JournalEntry, Outcome
 from dsintegration.sandbox import Reply
 from dsintegration.services import AnswerNotWanted, fetch_dossier, fetch_dossiers
 from dsintegration.usager.links import make_link
 from tests.conftest import caller
+from tests.content import keep_all
 from tests.factories import DemarcheFactory, DossierFactory, dossier_answer
 
 pytestmark = pytest.mark.django_db
@@ -544,6 +546,29 @@ class TestJournalPages:
         page = agent.get(f"{JOURNAL}{entry.pk}/change/").content.decode()
         for number in (2345, 12345, 7):
             assert f'{LIST}?q={number}">n° {number}</a>' in page
+
+    def test_a_choice_tells_its_demarche(self, agent, sandbox):
+        demarche = keep_all(901)
+        demarche.champs.filter(type="Siret").update(is_searchable=True, hidden_from_api=True)
+        note_uses(demarche, by=journal.CODE)
+        page = agent.get(JOURNAL, {"action__exact": "choose"}).content.decode()
+        assert page.count("démarche n° 901") == 2
+        assert "0 dossier" not in page
+        first, second = JournalEntry.objects.filter(action="choose").order_by("pk")
+        page = agent.get(f"{JOURNAL}{first.pk}/change/").content.decode()
+        assert "champs conservés : 29, au lieu de 0" in page
+        assert "demandeur conservé : oui" in page
+        assert "n° 901" in page
+        page = agent.get(f"{JOURNAL}{second.pk}/change/").content.decode()
+        assert "champs qui servent à chercher : 1, au lieu de 0" in page
+        assert "champs cachés à l&#x27;API : 1, au lieu de 0" in page
+
+    def test_a_choice_in_no_perimeter_is_not_there(self, client, sandbox):
+        keep_all(901)
+        user = User.objects.create_user("agent", is_staff=True)
+        user.user_permissions.set(Permission.objects.filter(codename="view_journalentry"))
+        client.force_login(user)
+        assert self.rows(client.get(JOURNAL)) == []
 
     def test_an_outcome_of_another_version(self):
         assert JournalEntry(outcome="odd reason").outcome_label == "odd reason"

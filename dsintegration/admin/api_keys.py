@@ -69,6 +69,10 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
         return cleaned
 
 
+def _reads_content(request: HttpRequest) -> bool:
+    return request.user.has_perm("dsintegration.view_dossier")
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(PerimeterAdmin):
     form = ApiKeyForm
@@ -77,11 +81,18 @@ class ApiKeyAdmin(PerimeterAdmin):
         "scope",
         in_words("can_fetch", "récupère"),
         in_words("can_read_personal_data", "lit les données personnelles"),
+        in_words("can_read_content", "lit le contenu"),
         "last_day",
         "is_valid",
         "last_used_on",
     )
-    list_filter = ("revoked", "all_demarches", "can_fetch", "can_read_personal_data")
+    list_filter = (
+        "revoked",
+        "all_demarches",
+        "can_fetch",
+        "can_read_personal_data",
+        "can_read_content",
+    )
     search_fields = ("name",)
     search_help_text = "Nom du système"
     ordering = ("name", "created_at")
@@ -96,6 +107,8 @@ class ApiKeyAdmin(PerimeterAdmin):
             given = ApiKey.demarches.through.objects
             beyond = given.exclude(demarche__in=list(sight.demarches)).values("apikey")
             rows = rows.filter(all_demarches=False).exclude(pk__in=beyond)
+        if not _reads_content(request):
+            rows = rows.filter(can_read_content=False)
         return rows.annotate(demarches_count=Count("demarches", distinct=True))
 
     def get_form(  # type: ignore[override]
@@ -108,7 +121,8 @@ class ApiKeyAdmin(PerimeterAdmin):
 
     def _rights(self, request: HttpRequest) -> tuple[str, ...]:
         whole = ("all_demarches",) if sight_of(request.user).is_whole else ()
-        return ("name", "can_fetch", "can_read_personal_data", *whole, "demarches")
+        content = ("can_read_content",) if _reads_content(request) else ()
+        return ("name", "can_fetch", "can_read_personal_data", *content, *whole, "demarches")
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         rights = self._rights(request)

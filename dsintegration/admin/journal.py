@@ -16,7 +16,7 @@ from django.utils.html import format_html, format_html_join
 
 from dsintegration.admin.mirror import CappedPaginator, MirrorAdmin
 from dsintegration.admin.searching import cleaned, numbers_in
-from dsintegration.models import Dossier, JournalEntry, JournalEntryQuerySet, Outcome
+from dsintegration.models import Action, Dossier, JournalEntry, JournalEntryQuerySet, Outcome
 from dsintegration.perimeters import NOTHING, Sight, sight_of
 
 OFFERED = {"interface__exact", "action__exact", "periode"}
@@ -76,6 +76,11 @@ class JournalEntryAdmin(MirrorAdmin):
     )
     actions = None
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None or obj.action != Action.CHOOSE:
+            return self.fields
+        return (*self.fields[:-3], "shown_demarche", "shown_choice")
+
     def get_queryset(self, request: HttpRequest) -> Any:
         """Within a perimeter: what is known to be about one of its démarches at least."""
         rows = JournalEntry.objects.all()
@@ -127,6 +132,8 @@ class JournalEntryAdmin(MirrorAdmin):
     def dossiers(self, entry: JournalEntry) -> str:
         if entry.dossier_number is not None:
             return self.shown_number(entry)
+        if entry.action == Action.CHOOSE:
+            return f"démarche {self.shown_demarche(entry)}"
         if entry.outcome == Outcome.FORGOTTEN:
             return "–"
         return self.shown_count(entry)
@@ -147,6 +154,24 @@ class JournalEntryAdmin(MirrorAdmin):
             return MASKED
         told = f"{count} dossier{'s' if count > 1 else ''}"
         return f"{told}, et d'autres masqués" if masked else told
+
+    @admin.display(description="démarche")
+    def shown_demarche(self, entry: JournalEntry) -> str:
+        is_seen = _sight(entry).sees(entry.demarche_number)
+        return f"n° {entry.demarche_number}" if is_seen else MASKED
+
+    @admin.display(description="choix")
+    def shown_choice(self, entry: JournalEntry) -> str:
+        """`champs=0>2,demandeur=yes` in words."""
+        said = []
+        for part in filter(None, entry.detail.split(",")):
+            name, _, value = part.partition("=")
+            was, _, now = value.partition(">")
+            if name in COUNTED:
+                said.append(f"{COUNTED[name]} : {now}, au lieu de {was}")
+            elif name in CHOSEN:
+                said.append(f"{CHOSEN[name]} : {'oui' if value == 'yes' else 'non'}")
+        return " ; ".join(said) or "–"
 
     @admin.display(description="issue")
     def outcome_label(self, entry: JournalEntry) -> str:
@@ -175,6 +200,13 @@ class JournalEntryAdmin(MirrorAdmin):
         return lookup in OFFERED and "\0" not in str(value)
 
 
+COUNTED = {
+    "champs": "champs conservés",
+    "annotations": "annotations privées conservées",
+    "searchable": "champs qui servent à chercher",
+    "hidden": "champs cachés à l'API",
+}
+CHOSEN = {"demandeur": "demandeur conservé", "instruction": "instruction conservée"}
 MASKED = "n° masqué (hors de votre périmètre)"
 
 

@@ -31,6 +31,7 @@ SENTENCES: dict[str, str | None] = {
     "not_authenticated": "Donnez une clé, dans l'en-tête « Authorization: Api-Key … ».",
     "authentication_failed": None,
     "permission_denied": "Cette clé n'a pas le droit de récupérer un dossier.",
+    "content_denied": "Cette clé ne peut ni lire le contenu des dossiers, ni y chercher.",
     "not_found": "Cette adresse n'existe pas.",
     "dossier_not_found": "Aucun dossier de ce numéro n'est accessible avec cette clé.",
     "file_not_found": "Aucun fichier de ce numéro n'est accessible avec cette clé.",

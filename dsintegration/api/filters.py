@@ -9,6 +9,7 @@ from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.request import Request
 
+from dsintegration.api.answers import PREFIX, of_answers
 from dsintegration.api.parameters import (
     WORD,
     MomentField,
@@ -117,7 +118,10 @@ class StrictFilterBackend(filters.DjangoFilterBackend):
         filterset = self.get_filterset_class(view, queryset)
         filters_of_view = filterset.base_filters if filterset else ()
         known = [*filters_of_view, *view.pagination_class.parameters]
-        check_parameters(request.query_params, known, repeatable={"state"})
+        prefixes = (PREFIX,) if view.has_answers else ()
+        check_parameters(request.query_params, known, repeatable={"state"}, prefixes=prefixes)
+        if view.has_answers:
+            queryset = of_answers(request, queryset)
         if not any(name in request.query_params for name in filters_of_view):
             return queryset
         filtered: QuerySet[Any] = super().filter_queryset(request, queryset, view)

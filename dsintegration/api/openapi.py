@@ -28,7 +28,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 WHEN = {
     400: "Paramètre inconnu ou mal écrit : `detail` le nomme.",
     401: "Clé absente, fausse, expirée ou révoquée.",
-    403: "La clé n'a pas le droit de récupérer un dossier.",
+    403: "La clé n'a pas ce droit : récupérer un dossier, ou chercher dans leur contenu.",
     404: "Dossier inconnu ici, ou hors des démarches de la clé : rien ne les distingue.",
     406: "L'en-tête Accept refuse le JSON.",
     409: "La copie date d'avant la restauration d'une sauvegarde : elle est à vider.",
@@ -45,7 +45,7 @@ CODES = {
         "not_authenticated": "",
         "authentication_failed": "Cette clé est inconnue : recopiez-la en entier.",
     },
-    403: {"permission_denied": ""},
+    403: {"permission_denied": "", "content_denied": ""},
     404: {"dossier_not_found": ""},
     406: {"not_acceptable": ""},
     409: {"epoch_changed": ""},
@@ -64,6 +64,53 @@ CODES = {
         "database_full": "",
         DSUnavailable.code: f"Dossier n° 12345 : {DSUnavailable.sentences[Reason.MAINTENANCE]}",
     },
+}
+CONTENT_EXAMPLE: dict[str, Any] = {
+    "demandeur": {
+        "type": "PersonneMorale",
+        "civilite": None,
+        "nom": None,
+        "prenom": None,
+        "siret": "44011762001530",
+        "raison_sociale": "LES CORDES VOCALES",
+        "mandataire": None,
+    },
+    "groupe_instructeur": {"number": 2, "label": "Culture"},
+    "instructeurs": ["instruction@agglo.example.org"],
+    "labels": [{"name": "À compléter", "color": "yellow_tournesol"}],
+    "motivation": None,
+    "traitements": [
+        {
+            "event": "passe_en_instruction",
+            "date": "2026-09-21T07:30:00Z",
+            "agent": "instruction@agglo.example.org",
+        }
+    ],
+    "champs": [
+        {
+            "id": "Q2hhbXAtMTE2",
+            "label": "Date de la représentation",
+            "type": "DateChamp",
+            "value": "2026-12-19",
+            "text": "19 décembre 2026",
+        },
+        {
+            "id": "Q2hhbXAtMTE5",
+            "label": "Département",
+            "type": "DepartementChamp",
+            "value": {"code": "28", "name": "Eure-et-Loir"},
+            "text": "28 - Eure-et-Loir",
+        },
+    ],
+    "annotations": [
+        {
+            "id": "Q2hhbXAtMjAy",
+            "label": "Montant proposé",
+            "type": "DecimalNumberChamp",
+            "value": None,
+            "text": "",
+        }
+    ],
 }
 DOSSIER_EXAMPLE: dict[str, Any] = {
     "number": 12345,
@@ -105,6 +152,7 @@ DOSSIER_EXAMPLE: dict[str, Any] = {
             ],
         }
     ],
+    **CONTENT_EXAMPLE,
     "url": "https://demarche.numerique.gouv.fr/dossiers/12345",
     "version": 8123,
     "changed_at": "2026-10-02T09:21:00.820093Z",
@@ -123,24 +171,25 @@ def _item_example() -> dict[str, Any]:
                 "last_message_at": "2026-09-14T13:41:08Z",
                 "last_message_author": "autre",
             }
-        else:
+        elif name not in CONTENT_EXAMPLE:
             item[name] = value
     return item
 
 
-def _error(status: int, *more: str, of_fetch: bool) -> OpenApiResponse:
+def _error(status: int, *more: str, of_fetch: bool, denied: str = "") -> OpenApiResponse:
     examples = [
         OpenApiExample(code, value={"detail": SENTENCES[code] or detail, "code": code})
         for code, detail in (CODES[status] | dict.fromkeys(more, "")).items()
-        if of_fetch or code != DSUnavailable.code
+        if (of_fetch or code != DSUnavailable.code) and (status != 403 or code == denied)
     ]
     return OpenApiResponse(ErrorSerializer, description=WHEN[status], examples=examples)
 
 
-def _errors(*statuses: int) -> dict[int, OpenApiResponse]:
-    """Whoever may meet 502 asks the platform."""
-    known = sorted({*statuses, 400, 401, 406, 429, 500, 503})
-    return {status: _error(status, of_fetch=502 in statuses) for status in known}
+def _errors(*statuses: int, denied: str = "") -> dict[int, OpenApiResponse]:
+    """Whoever may meet 502 asks the platform; `denied`: the code of the one right that it takes."""
+    known = sorted({*statuses, 400, 401, 406, 429, 500, 503} | ({403} if denied else set()))
+    asks = 502 in statuses
+    return {status: _error(status, of_fetch=asks, denied=denied) for status in known}
 
 
 def _good(serializer: Any, description: str, example: dict[str, Any]) -> OpenApiResponse:
@@ -163,6 +212,20 @@ NUMBER = OpenApiParameter(
     OpenApiParameter.PATH,
     description="Numéro du dossier.",
 )
+ANSWERS = OpenApiParameter(
+    "champs",
+    {"type": "object", "additionalProperties": {"type": "string"}},
+    OpenApiParameter.QUERY,
+    style="form",
+    explode=True,
+    description=(
+        "`champ.<id>=valeur` : les dossiers qui répondent cela à ce champ. L'id est celui de "
+        "`champs` et de `annotations`, sans les `=` de sa fin ; donner plusieurs champs, c'est "
+        "demander les dossiers qui répondent à tous. La clé doit pouvoir lire le contenu, et le "
+        "champ servir à chercher."
+    ),
+    examples=[OpenApiExample("SIRET", value={"champ.Q2hhbXAtMTAy": "44011762001530"})],
+)
 ETAG = "Change avec `version`, et selon les droits de la clé."
 
 
@@ -181,16 +244,16 @@ DOSSIERS = _describe(
     operation_id="list_dossiers",
     summary="Liste des dossiers",
     description=(
-        "Les dossiers que la clé peut voir, sans leurs messages. Du changement le plus récent au "
-        "plus ancien ; avec `after_version`, du plus ancien au plus récent : c'est ainsi que l'on "
-        "tient une copie à jour. Plusieurs dossiers peuvent porter la même version : ne repartez "
-        "de la dernière version vue qu'une fois `next` nul."
+        "Les dossiers que la clé peut voir, sans leurs messages ni leur contenu. Du changement le "
+        "plus récent au plus ancien ; avec `after_version`, du plus ancien au plus récent : c'est "
+        "ainsi que l'on tient une copie à jour. Plusieurs dossiers peuvent porter la même version "
+        ": ne repartez de la dernière version vue qu'une fois `next` nul."
     ),
     tags=["Dossiers"],
-    parameters=[CHALLENGE, _sent("Retry-After", OpenApiTypes.INT, [429, 503], WAIT)],
+    parameters=[ANSWERS, CHALLENGE, _sent("Retry-After", OpenApiTypes.INT, [429, 503], WAIT)],
     responses={
         200: _good(DossierItemSerializer(many=True), "Une page.", _item_example()),
-        **_errors(409),
+        **_errors(409, denied="content_denied"),
     },
 )
 PURGED = _describe(
@@ -215,7 +278,10 @@ PURGED = _describe(
 DOSSIER = _describe(
     operation_id="read_dossier",
     summary="Un dossier",
-    description="Le dossier tel qu'il est enregistré ici, avec ses messages.",
+    description=(
+        "Le dossier tel qu'il est enregistré ici, avec ses messages et, du formulaire et de "
+        "l'instruction, ce que sa démarche conserve."
+    ),
     tags=["Dossiers"],
     parameters=[
         NUMBER,
@@ -292,7 +358,7 @@ FETCH = _describe(
     responses={
         200: _good(DossierSerializer, "Il était déjà connu ici.", DOSSIER_EXAMPLE),
         201: _good(DossierSerializer, "Il est nouveau ici.", DOSSIER_EXAMPLE),
-        **_errors(403, 404, 415, 502),
+        **_errors(404, 415, 502, denied="permission_denied"),
     },
 )
 

@@ -25,13 +25,19 @@ _BLANK_FOR_PLUS = re.compile(rf"({_DAY}[T ]{_TIME}) ({_OFFSET})")
 
 
 def check_parameters(
-    given: QueryDict, known: Collection[str], repeatable: Collection[str] = ()
+    given: QueryDict,
+    known: Collection[str],
+    repeatable: Collection[str] = (),
+    prefixes: tuple[str, ...] = (),
 ) -> None:
-    """Raise ValidationError for a parameter that is unknown, empty, or given twice."""
+    """Raise ValidationError for a parameter that is unknown, empty, or given twice.
+
+    `prefixes`: of names that go on with an id.
+    """
     faults = {}
     for name, values in given.lists():
-        if name not in known:
-            choice = ", ".join(known) or "aucun"
+        if name not in known and not name.startswith(prefixes):
+            choice = ", ".join([*known, *(f"{prefix}<id>" for prefix in prefixes)]) or "aucun"
             faults[cut(name, 40)] = f"paramètre inconnu ; possibles ici : {choice}."
         elif not all(values):
             faults[name] = "valeur vide ; ôtez le paramètre, ou donnez une valeur."

@@ -7,6 +7,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from dsintegration.models import ApiKey, Dossier, File, Place, PurgedDossier
+from dsintegration.representation import shows_file
 
 
 class HasKey(BasePermission):
@@ -29,8 +30,9 @@ def visible_purged(rows: QuerySet[PurgedDossier], key: ApiKey) -> QuerySet[Purge
     return rows if key.all_demarches else rows.filter(demarche_number__in=key.listed.values())
 
 
-def may_open(key: ApiKey, file: File) -> bool:
+def may_open(key: ApiKey, file: File, dossier: Dossier) -> bool:
     """Files of messages are part of the conversation; the others, of the form and the decision."""
     if file.place == Place.MESSAGE:
         return key.can_read_personal_data
-    return bool(getattr(key, "can_read_content", False))
+    hidden = dossier.demarche.hidden_champs
+    return key.can_read_content and shows_file(dossier, file, hidden)

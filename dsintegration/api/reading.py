@@ -46,6 +46,8 @@ KINDS = {
     "date": "jour",
     "string": "texte",
     "integer": "nombre entier",
+    "number": "nombre",
+    "object": "paires",
     "boolean": "vrai ou faux",
     "date-time": "moment",
     "uri": "adresse",
@@ -128,14 +130,16 @@ def _kind(shape: dict[str, Any], *, required: bool = True) -> str:
     elif "oneOf" in shape:
         kind = "texte"
     elif "anyOf" in shape:
-        kind = " ou ".join(KINDS[choice["format"]] for choice in shape["anyOf"])
+        choices = [choice | {"nullable": False} for choice in shape["anyOf"]]
+        kind = " ou ".join(KINDS.get(one.get("format", "")) or _kind(one) for one in choices)
+    elif "type" not in shape:
+        kind = "valeurs"
     elif shape["type"] == "array":
         kind = f"liste de {_kind(shape['items'])}"
     else:
         kind = KINDS.get(shape.get("format", ""), KINDS[shape["type"]])
-    nullable = shape.get("nullable") or {"$ref": "#/components/schemas/NullEnum"} in shape.get(
-        "oneOf", ()
-    )
+    nullable = any(one.get("nullable") for one in (shape, *shape.get("anyOf", ())))
+    nullable |= {"$ref": "#/components/schemas/NullEnum"} in shape.get("oneOf", ())
     return kind + (" ou null" if nullable else "") + ("" if required else ", facultatif")
 
 

@@ -4,8 +4,11 @@ from typing import Any
 
 from rest_framework import serializers
 
-from dsintegration.models import Author, Demarche, Dossier, File, Message, PurgedDossier
+from dsintegration.api.shapes import ContentShape, FileSerializer
+from dsintegration.models import Author, Demarche, Dossier, Message, PurgedDossier
 from dsintegration.representation import (
+    CHAMPS,
+    INSTRUCTION,
     PURGED_COLUMNS,
     dossier_as_json,
     item_as_json,
@@ -29,6 +32,7 @@ BEFORE_MESSAGES = (
     "date_expiration",
     "date_suppression_par_usager",
 )
+CONTENT = ("demandeur", *INSTRUCTION, *CHAMPS)
 AFTER_MESSAGES = ("url", "version", "changed_at", "fetched_at", "checked_at", "absent_since")
 
 
@@ -36,30 +40,6 @@ class DemarcheSerializer(serializers.ModelSerializer[Demarche]):
     class Meta:
         model = Demarche
         fields = ("number", "ds_id", "title")
-        read_only_fields = fields
-
-
-class FileSerializer(serializers.ModelSerializer[File]):
-    scan = serializers.CharField(
-        read_only=True,
-        label="Analyse antivirus",
-        help_text=(
-            "pending (en cours), safe, infected, integrity_error ; un verdict que la plateforme "
-            "viendrait à ajouter passe tel quel."
-        ),
-    )
-
-    class Meta:
-        model = File
-        fields = (
-            "id",
-            "filename",
-            "content_type",
-            "byte_size",
-            "checksum",
-            "created_at",
-            "scan",
-        )
         read_only_fields = fields
 
 
@@ -103,7 +83,7 @@ class _DossierSerializer(serializers.ModelSerializer[Dossier]):
 
 
 # Docstrings here would end in the schema, which is French.
-class DossierSerializer(_DossierSerializer):
+class DossierSerializer(ContentShape, _DossierSerializer):
     messages = MessageSerializer(
         many=True, required=False, label="Messages, du plus ancien au plus récent",
         help_text=WITHOUT_THE_RIGHT,
@@ -111,11 +91,16 @@ class DossierSerializer(_DossierSerializer):
 
     class Meta:
         model = Dossier
-        fields = (*BEFORE_MESSAGES, "messages", *AFTER_MESSAGES)
+        fields = (*BEFORE_MESSAGES, "messages", *CONTENT, *AFTER_MESSAGES)
         read_only_fields = fields
 
     def to_representation(self, instance: Dossier) -> dict[str, Any]:
-        return dossier_as_json(instance, personal=self.context["personal"])
+        return dossier_as_json(
+            instance,
+            personal=self.context["personal"],
+            content=self.context["content"],
+            hidden=instance.demarche.hidden_champs,
+        )
 
 
 # A row of `values(*COLUMNS)`.

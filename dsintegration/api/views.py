@@ -1,6 +1,8 @@
 """The addresses of the API. GET only reads the database; a fetch alone asks the platform."""
 
+import json
 from collections.abc import Sequence
+from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -41,6 +43,7 @@ from dsintegration.api.serializers import (
 )
 from dsintegration.api.throttling import FetchThrottle, ReadThrottle
 from dsintegration.models import Action, ApiKey, Dossier, File, Outcome, PurgedDossier
+from dsintegration.models.mirror import CONTENT
 from dsintegration.numbers import MAX_NUMBER
 from dsintegration.representation import COLUMNS, PURGED_COLUMNS
 
@@ -87,7 +90,11 @@ class ApiView(GenericAPIView[Any]):
         return exception_handler
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return {"personal": self.key.can_read_personal_data, "site_url": conf.site_url()}
+        return {
+            "personal": self.key.can_read_personal_data,
+            "content": self.key.can_read_content,
+            "site_url": conf.site_url(),
+        }
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """The methods, in `Allow`."""
@@ -105,6 +112,8 @@ class ListView(mixins.ListModelMixin, ApiView):
     filter_backends = (StrictFilterBackend,)
     pagination_class = KeysetPagination
     columns: tuple[str, ...]
+    # Whether its rows are dossiers, which answer to a form.
+    has_answers = False
 
 
 class DossierList(ListView):
@@ -112,6 +121,7 @@ class DossierList(ListView):
     serializer_class = DossierItemSerializer
     filterset_class = DossierFilters
     columns = COLUMNS
+    has_answers = True
 
     def get_queryset(self) -> QuerySet[Dossier]:
         return visible_dossiers(super().get_queryset(), self.key)
@@ -155,13 +165,21 @@ class DossierView(ApiView):
 
     def find(self, number: int) -> Dossier:
         """The dossier as it is stored, without its messages."""
+        rows = visible_dossiers(self.queryset, self.key)
+        if not self.key.can_read_content:
+            rows = rows.defer(*CONTENT)
         try:
-            return visible_dossiers(self.queryset, self.key).get(number=number)
+            return rows.get(number=number)
         except Dossier.DoesNotExist:
             raise DossierIsNotHere from None
 
     def etag(self, dossier: Dossier) -> str:
-        """Weak: fetched_at and checked_at may move without a new version."""
+        """Weak: fetched_at and checked_at may move without a new version.
+
+        What is hidden of the form tells itself to keys that see the rest of it, and to no other.
+        """
+        if self.key.can_read_content and (choice := dossier.demarche.selection):
+            return f'W/"{dossier.version}c{_digest(choice)}"'
         rights = "p" if self.key.can_read_personal_data else "s"
         return f'W/"{dossier.version}{rights}"'
 
@@ -176,6 +194,10 @@ class DossierView(ApiView):
                 dossier = self.find(dossier.number)
                 data = self.get_serializer(dossier).data
         return Response(data, status=status, headers={"ETag": self.etag(dossier)})
+
+
+def _digest(choice: Any) -> str:
+    return sha256(json.dumps(choice, sort_keys=True).encode()).hexdigest()[:12]
 
 
 class DossierDetail(DossierView):
@@ -247,6 +269,6 @@ class DossierFile(DossierView):
     def find_file(self, dossier: Dossier, file: int) -> File:
         rows = File.objects.select_related("dossier", "message")
         row = rows.filter(dossier=dossier, pk=min(file, 2**63 - 1)).first()
-        if row is None or conf.files() == "off" or not may_open(self.key, row):
+        if row is None or conf.files() == "off" or not may_open(self.key, row, dossier):
             raise FileIsNotHere
         return row

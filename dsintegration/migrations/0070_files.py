@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("dsintegration", "0060_content"),
+        ("dsintegration", "0061_keys_of_content"),
     ]
 
     operations = [

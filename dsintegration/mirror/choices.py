@@ -125,7 +125,7 @@ def choose(
     """Keep these, and of each kind no others; None: as it is. Raises UnknownChamps."""
     with writing(None):
         demarche.refresh_from_db(fields=["selection", "selection_key"])
-        before = Selection.of(demarche.selection)
+        before = demarche.selection
         rows = {row.ds_id: row for row in demarche.champs.all()}
         for chosen, is_annotation in ((champs, False), (annotations, True)):
             if chosen is None:
@@ -141,18 +141,16 @@ def choose(
                 rows[ds_id].is_kept = ds_id in chosen
         ChampDescriptor.objects.bulk_update(rows.values(), ["is_kept"])
         _set_selection(demarche, demandeur=demandeur, instruction=instruction)
-        after = Selection.of(demarche.selection)
-        if after != before:
-            detail = _difference(before, after)
-            number = demarche.number
-            journal.write(by.entry(Action.CHOOSE, Outcome.DONE, demarche=number, detail=detail))
+        _tell(demarche, before, by)
 
 
-def note_uses(demarche: Demarche) -> None:
+def note_uses(demarche: Demarche, *, by: journal.Actor = journal.CODE) -> None:
     """After `in_list`, `is_searchable` or `hidden_from_api` of its champs were saved."""
     with writing(None):
         demarche.refresh_from_db(fields=["selection", "selection_key"])
+        before = demarche.selection
         _set_selection(demarche)
+        _tell(demarche, before, by)
 
 
 def _set_selection(
@@ -170,27 +168,34 @@ def _set_selection(
         demandeur=former.demandeur if demandeur is None else demandeur,
         instruction=former.instruction if instruction is None else instruction,
     )
-    searchable = demarche.champs.filter(is_searchable=True).values_list("ds_id", flat=True)
+    uses = {
+        "searchable": demarche.champs.filter(is_searchable=True),
+        "hidden": demarche.champs.hidden_from_api(),
+    }
+    ids = {name: sorted(rows.values_list("ds_id", flat=True)) for name, rows in uses.items()}
     kept = selection.as_json()
-    demarche.selection = kept | {"searchable": sorted(searchable)} if kept else {}
+    demarche.selection = kept | ids if kept else {}
     demarche.selection_key = selection.key
     demarche.save(update_fields=["selection", "selection_key", "form_read_at"])
     _seen_nothing.clear()
 
 
-def _difference(before: Selection, after: Selection) -> str:
-    """For the journal: how many of each are kept now, and how many were."""
-    parts = [
-        f"{name}={len(getattr(before, name))}>{len(getattr(after, name))}"
-        for name in ("champs", "annotations")
-        if getattr(before, name) != getattr(after, name)
-    ]
+def _tell(demarche: Demarche, before: dict[str, Any], by: journal.Actor) -> None:
+    """For the journal: how many of each there are now, and how many there were."""
+    after, parts = demarche.selection, []
+    for name in ("champs", "annotations", "searchable", "hidden"):
+        was, now = before.get(name, []), after.get(name, [])
+        if set(was) != set(now):
+            parts.append(f"{name}={len(was)}>{len(now)}")
     parts += [
-        f"{name}={'yes' if getattr(after, name) else 'no'}"
+        f"{name}={'yes' if after.get(name) else 'no'}"
         for name in ("demandeur", "instruction")
-        if getattr(before, name) != getattr(after, name)
+        if bool(before.get(name)) != bool(after.get(name))
     ]
-    return ",".join(parts)
+    if parts:
+        detail, number = ",".join(parts), demarche.number
+        entry = by.entry(Action.CHOOSE, Outcome.DONE, demarche=number, detail=detail, count=0)
+        journal.write(entry)
 
 
 def incomplete(demarches: QuerySet[Demarche]) -> Iterator[int]:

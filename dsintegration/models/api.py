@@ -92,6 +92,15 @@ class ApiKey(models.Model):
         default=False,
         help_text="L'adresse de l'usager et les messages.",
     )
+    can_read_content = models.BooleanField(
+        "peut lire le contenu des dossiers",
+        default=False,
+        db_default=False,
+        help_text=(
+            "Ce que chaque démarche conserve du formulaire, du demandeur et de l'instruction ; "
+            "demande le droit de lire les données personnelles."
+        ),
+    )
     all_demarches = models.BooleanField(
         "toutes les démarches", default=False, help_text="Y compris celles qui viendront."
     )
@@ -120,7 +129,18 @@ class ApiKey(models.Model):
         verbose_name = "clé de l'API"
         verbose_name_plural = "clés de l'API"
         default_permissions = ("add", "change", "view")
-        constraints = (models.UniqueConstraint(fields=["digest"], name="api_key_is_unique"),)
+        constraints = (
+            models.UniqueConstraint(fields=["digest"], name="api_key_is_unique"),
+            models.CheckConstraint(
+                condition=models.Q(can_read_content=False) | models.Q(can_read_personal_data=True),
+                name="api_key_content_is_personal",
+                violation_error_message=(
+                    "Le contenu des dossiers est fait de données personnelles : cochez aussi "
+                    "« peut lire les données personnelles », ou décochez « peut lire le contenu "
+                    "des dossiers »."
+                ),
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name

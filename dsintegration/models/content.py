@@ -14,6 +14,12 @@ class ChampDescriptorQuerySet(models.QuerySet["ChampDescriptor"]):
     def kept(self) -> "ChampDescriptorQuerySet":
         return self.filter(is_kept=True)
 
+    def hidden_from_api(self) -> "ChampDescriptorQuerySet":
+        """With what stands in a hidden repetition."""
+        same = {"demarche": models.OuterRef("demarche"), "ds_id": models.OuterRef("repetition")}
+        around = ChampDescriptor.objects.filter(**same, hidden_from_api=True)
+        return self.filter(models.Q(hidden_from_api=True) | models.Exists(around))
+
 
 class ChampDescriptor(models.Model):
     """A line of the form (interface `ChampDescriptor`), with what was chosen of it."""

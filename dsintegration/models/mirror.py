@@ -160,6 +160,11 @@ class Demarche(models.Model):
     def __str__(self) -> str:
         return f"{on_a_page(self.title)} (n° {self.number})"
 
+    @property
+    def hidden_champs(self) -> frozenset[str]:
+        """The ids of the champs that the API does not show."""
+        return frozenset(self.selection.get("hidden", ()))
+
 
 class Author(models.TextChoices):
     """What an address tells: the platform says no more (agent, expert and guest look alike)."""

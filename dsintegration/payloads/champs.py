@@ -5,16 +5,17 @@ do not know, and for those whose typed field says less: the text of a list that 
 is an id there, and an IBAN has blanks. A champ may change its type from one revision to the next.
 """
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
-from dsintegration.payloads.fields import Moment, Payload, ShortText, Text
+from dsintegration.payloads.fields import Payload, ShortText, Text
 from dsintegration.payloads.files import FilePayload
 
 # No answer of their own.
 WITHOUT_ANSWER = {"HeaderSectionChamp", "ExplicationChamp"}
+DEEPEST = 8
 
 
 def _day(value: Any) -> str | None:
@@ -35,15 +36,31 @@ def _integer(value: Any) -> int | None:
     return int(value)
 
 
-def _coordinates(value: Any) -> Any:
-    """Nested lists of numbers."""
-    if isinstance(value, list):
-        return [_coordinates(inner) for inner in value]
+def _when(value: Any) -> datetime | None:
+    """ISO 8601 with an offset, as UTC, of any year: people mistype theirs."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError("not a text")  # noqa: TRY004
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError("no offset")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("out of range") from None
+
+
+def _coordinates(value: Any, depth: int = 0) -> Any:
+    """Nested lists of numbers; those of a MultiPolygon are four deep."""
+    if isinstance(value, list) and depth < DEEPEST:
+        return [_coordinates(inner, depth + 1) for inner in value]
     if isinstance(value, bool) or not isinstance(value, int | float) or value - value != 0:
         raise ValueError("not a coordinate")
     return value
 
 
+When = Annotated[datetime | None, BeforeValidator(_when)]
 Day = Annotated[str | None, BeforeValidator(_day)]
 Integer = Annotated[int | None, BeforeValidator(_integer)]
 
@@ -194,11 +211,11 @@ class DateChamp(Champ):
 
 
 class DatetimeChamp(Champ):
-    datetime: Moment | None
+    moment: When = Field(alias="datetime")
 
     @property
     def value(self) -> str | None:
-        return f"{self.datetime.isoformat()[:-6]}Z" if self.datetime else None
+        return f"{self.moment.isoformat()[:-6]}Z" if self.moment else None
 
 
 class IntegerNumberChamp(Champ):
@@ -229,8 +246,8 @@ class MultipleDropDownListChamp(Champ):
     values: list[Text]
 
     @property
-    def value(self) -> list[str]:
-        return self.values
+    def value(self) -> list[str] | None:
+        return self.values or None
 
 
 class LinkedDropDownListChamp(Champ):
@@ -349,8 +366,8 @@ class CarteChamp(Champ):
     geo_areas: list[_GeoArea]
 
     @property
-    def value(self) -> list[dict[str, Any]]:
-        return [area.value for area in self.geo_areas]
+    def value(self) -> list[dict[str, Any]] | None:
+        return [area.value for area in self.geo_areas] or None
 
     @property
     def text(self) -> str:

@@ -22,8 +22,10 @@ from django.test import override_settings
 
 from dsintegration.conf import SANDBOX_SITE_URL
 from dsintegration.sandbox import TOKEN, Reply, Sandbox
+from dsintegration.sandbox.forms import Line
 from dsintegration.sandbox.scenarios import REPLIES
 from dsintegration.sandbox.storage import file
+from dsintegration.testing.forms import Answers, Labels, answers_of, ids_of, lines_of
 
 __all__ = ["Failure", "SandboxMixin", "TestPlatform", "platform"]
 
@@ -43,6 +45,7 @@ _REPLIES: dict[str, int] = {
     "gateway": 50201,
     "maintenance": 50301,
 }
+NO_LABELS: Labels = {}
 FIRST_DAY = datetime(2026, 9, 7, 8, 0, tzinfo=UTC)
 
 
@@ -50,14 +53,33 @@ class TestPlatform(Sandbox):
     """The platform's stand-in; what is sent to it stands in `received`."""
 
     __test__ = False  # for pytest: no test, whatever its name
+    forms: dict[int, tuple[tuple[Line, ...], tuple[Line, ...]]]
 
     def empty(self) -> None:
         """As it is before each test: no dossier, no failure."""
         self.dossiers, self.replies = {}, {}
         self.pending, self.deleted = {}, {}
         self.unlistable, self.forbidden = set(), set()
+        self.unreadable, self.slow = set(), set()
+        self.revisions, self.forms = {}, {}
         self.introspection = None
         self.received.clear()
+
+    def add_form(
+        self, demarche: int = 901, *, champs: Labels = NO_LABELS, annotations: Labels = NO_LABELS
+    ) -> dict[str, str]:
+        """Have a démarche ask this form; the id of each champ, by its label.
+
+        Labels come with their type, as the platform names it, or with the champs of a repetition:
+        `{"SIRET": "Siret", "Partenaires": {"Nom": "Text", "Apport": "IntegerNumber"}}`.
+        """
+        form = lines_of(champs, demarche * 1000), lines_of(annotations, demarche * 1000 + 500)
+        self.forms[demarche] = form
+        self.revisions[demarche] = {
+            "champDescriptors": [line.descriptor for line in form[0]],
+            "annotationDescriptors": [line.descriptor for line in form[1]],
+        }
+        return ids_of(form[0]) | ids_of(form[1])
 
     def add_dossier(
         self,
@@ -68,6 +90,8 @@ class TestPlatform(Sandbox):
         demarche: int = 901,
         title: str = "Démarche d'essai",
         messages: Iterable[str | Mapping[str, Any]] = (),
+        champs: Answers = (),
+        annotations: Answers = (),
         **fields: Any,
     ) -> dict[str, Any]:
         """Have a dossier, in place of one that has the same number; what the platform will answer.
@@ -75,11 +99,14 @@ class TestPlatform(Sandbox):
         `messages`: texts that the service wrote, an hour apart, or the platform's own fields
         (`body`, `email`, `createdAt`, `discardedAt`), and `attachments`: names of files, or the
         platform's own fields (`filename`, `contentType`, `virusScanResult`) with their `content`
-        in bytes, and a `fault` of the storage's (sandbox/storage.py). `fields`: others of its type
-        `Dossier`, by its own names (`dateTraitement="2026-10-01T10:00:00+02:00"`).
+        in bytes, and a `fault` of the storage's (sandbox/storage.py). `champs`, `annotations`:
+        answers to the form that `add_form` gave its démarche, by label (a text, a number, a date, a
+        list; names of files; rows of a repetition); or the platform's own champs. `fields`: others
+        of its type `Dossier`, by its own names (`dateTraitement="2026-10-01T10:00:00+02:00"`).
         """
         filed = FIRST_DAY.isoformat()
         decided = filed if state in {"accepte", "refuse", "sans_suite"} else None
+        form = self.forms.get(demarche, ((), ()))
         examined = None if state == "en_construction" else filed
         dossier = {
             "id": f"Dossier-{number}",
@@ -95,6 +122,8 @@ class TestPlatform(Sandbox):
             "messages": [
                 _message(number, rank, message) for rank, message in enumerate(messages, start=1)
             ],
+            "champs": answers_of(form[0], champs, filed),
+            "annotations": answers_of(form[1], annotations, filed),
         }
         self.replies.pop(number, None)
         self.forbidden.discard(number)

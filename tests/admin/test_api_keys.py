@@ -196,3 +196,46 @@ class TestWhatThePagePromises:
         key.refresh_from_db()
         assert key.revoked
         assert key.demarches.count() == 1200
+
+
+class TestContent:
+    """The right to read the content of dossiers."""
+
+    @pytest.fixture
+    def reading_keeper(self, come_in):
+        return come_in("add_apikey", "change_apikey", "view_apikey", "view_dossier")
+
+    def test_is_given(self, reading_keeper):
+        rights = {"can_read_personal_data": "on", "can_read_content": "on"}
+        response = reading_keeper.post(ADD, form(all_demarches="on", **rights))
+        assert KEY.search(response.content.decode())
+        assert ApiKey.objects.get().can_read_content
+
+    def test_needs_the_right_to_personal_data(self, reading_keeper):
+        response = reading_keeper.post(ADD, form(all_demarches="on", can_read_content="on"))
+        page = response.content.decode()
+        assert page.count("Le contenu des dossiers est fait de données personnelles") == 1
+        assert not ApiKey.objects.exists()
+
+    def test_is_not_given_by_who_reads_none(self, keeper):
+        assert b"can_read_content" not in keeper.get(ADD).content
+        rights = {"can_read_personal_data": "on", "can_read_content": "on"}
+        keeper.post(ADD, form(all_demarches="on", **rights))
+        assert not ApiKey.objects.get().can_read_content
+
+    def test_a_key_that_has_it_does_not_exist_for_who_reads_none(self, keeper):
+        row, _ = ApiKey.objects.create_key(
+            name="Entrepôt", can_read_personal_data=True, can_read_content=True
+        )
+        assert b"Entrep" not in keeper.get(LIST).content
+        keeper.post(change(row), form(can_read_personal_data="on"))
+        row.refresh_from_db()
+        assert row.name == "Entrepôt"
+
+    def test_is_taken_back(self, reading_keeper):
+        row, _ = ApiKey.objects.create_key(
+            name="Entrepôt", can_read_personal_data=True, can_read_content=True
+        )
+        reading_keeper.post(change(row), form(can_read_personal_data="on"))
+        row.refresh_from_db()
+        assert not row.can_read_content

@@ -1,15 +1,15 @@
 """`manage.py setup_demarche`: reads the form of a démarche, and chooses what is kept of it."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.utils import formats, timezone
 
-from dsintegration import conf, journal
+from dsintegration import journal
 from dsintegration.exceptions import DSError
 from dsintegration.harmless import in_a_terminal
 from dsintegration.management.base import BAD_INPUT, STATUS_OF, DossierCommand
+from dsintegration.management.register import register_of
 from dsintegration.models import ChampDescriptor, Demarche, Dossier
 from dsintegration.numbers import InvalidNumber, parse_number
 from dsintegration.payloads import Selection
@@ -97,7 +97,9 @@ class Command(DossierCommand):
             ) from err
         erased = sum(prune(demarche, was))
         if erased:
-            self.stdout.write(f"Contenu effacé de {erased} dossiers, qui n'est plus choisi.")
+            self.stdout.write(
+                f"Effacé de {_counted(erased, 'dossier')} : ce qui n'est plus choisi."
+            )
 
     def _show(self, demarche: Demarche) -> None:
         rows = list(demarche.champs.all())
@@ -109,41 +111,12 @@ class Command(DossierCommand):
         selection = Selection.of(demarche.selection)
         lines += ["", _sum(selection, rows)]
         if waiting := _waiting(demarche):
-            lines.append(
-                f"Le contenu de {waiting} dossiers viendra avec le prochain rafraîchissement."
-            )
+            dossiers = _counted(waiting, "dossier")
+            lines.append(f"Le contenu de {dossiers} viendra avec le prochain rafraîchissement.")
         self.stdout.write("\n".join(in_a_terminal(line) for line in lines))
 
     def _report(self, demarche: Demarche) -> None:
-        selection = Selection.of(demarche.selection)
-        kept = demarche.champs.kept()
-        lines = [
-            f"Registre des traitements – {demarche}",
-            f"Formulaire lu le {_date(demarche.form_read_at)}",
-            "",
-            "Toujours conservés : état, dates, démarche, adresse de l'usager, messages et noms "
-            "de leurs pièces jointes",
-            "",
-        ]
-        for title, is_annotation in (("Champs", False), ("Annotations privées", True)):
-            of_kind = [row for row in kept if row.is_annotation is is_annotation]
-            lines += [f"{title} conservés" if not is_annotation else f"{title} conservées"]
-            lines += [f"  - {row} ({row.type}){_uses(row)}" for row in of_kind] or ["  - rien"]
-        lines += ["Personnes et suivi"]
-        people = [what for name, what in PEOPLE.items() if getattr(selection, name)]
-        lines += [f"  - {what}" for what in people] or ["  - rien"]
-        lines += [
-            "",
-            "Une réponse est vide quand l'usager n'a pas répondu, quand la question ne lui a pas "
-            "été posée (elle n'est alors pas conservée du tout), ou quand la plateforme a effacé "
-            "le fichier.",
-            "",
-            "Durées",
-            *(f"  - {name} : {_delay(delay)}" for name, delay in conf.purge_delays().items()),
-            f"  - journal des accès : {_delay(conf.journal_kept())}",
-            "Ce qui n'est plus choisi est effacé aussitôt, au plus tard à la purge suivante.",
-        ]
-        self.stdout.write("\n".join(in_a_terminal(line) for line in lines))
+        self.stdout.write("\n".join(map(in_a_terminal, register_of(demarche))))
 
 
 def _ids(demarche: Demarche, words: str | None, *, is_annotation: bool) -> list[str] | None:
@@ -186,7 +159,7 @@ def _uses(row: ChampDescriptor) -> str:
 def _sum(selection: Selection, rows: list[ChampDescriptor]) -> str:
     possible = [row for row in rows if row.can_be_kept and not row.gone_since]
     parts = [
-        f"{len(getattr(selection, name))} {name} sur "
+        f"{_counted(len(getattr(selection, name)), name[:-1])} sur "
         f"{sum(row.is_annotation is is_annotation for row in possible)}"
         for name, is_annotation in KINDS
     ]
@@ -201,8 +174,8 @@ def _waiting(demarche: Demarche) -> int:
     return rows.exclude(content_key=demarche.selection_key).count()
 
 
-def _delay(delay: timedelta | None) -> str:
-    return f"{delay.days} jours" if delay is not None else "sans limite"
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'s' if count > 1 else ''}"
 
 
 def _date(moment: Any) -> str:

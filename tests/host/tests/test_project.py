@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import date
 
 import pytest
 from django.apps import apps
@@ -29,6 +30,15 @@ class TestCommands:
         told = json.loads(capsys.readouterr().out)
         assert (told["number"], told["state"]) == (12345, "accepte")
         assert [message["body"] for message in told["messages"]] == ["Bonjour", "Et voici"]
+
+    def test_what_is_kept_of_a_form(self, ds_sandbox, capsys):
+        form = ds_sandbox.add_form(901, champs={"SIRET": "Siret", "Début": "Date", "RIB": "Iban"})
+        answers = {"SIRET": "44011762001530", "Début": date(2026, 12, 19)}
+        ds_sandbox.add_dossier(12345, demarche=901, champs=answers)
+        call_command("setup_demarche", "901", "--champs", f"{form['SIRET']},{form['Début']}")
+        fetch_dossier(12345)
+        champs = Dossier.objects.get(number=12345).champs
+        assert [champ["value"] for champ in champs] == ["44011762001530", "2026-12-19"]
 
     def test_refresh_and_purge(self, ds_sandbox, capsys):
         ds_sandbox.add_dossier(12345)
