@@ -104,6 +104,13 @@ class TestGiven:
         assert response["Content-Type"] == "application/octet-stream"
         assert "X" not in response.headers
 
+    @pytest.mark.parametrize("accepted", ["application/pdf", "image/*;q=0.1", "?"])
+    def test_whatever_accept_says(self, attach, reader, accepted):
+        headers = {"Accept": accepted}
+        assert reader.get(address(attach()), headers=headers).getvalue()
+        response = reader.get(address(attach(fault="md5")), headers=headers)
+        assert response.json()["code"] == "upstream_invalid_response"
+
     def test_an_empty_file(self, attach, reader):
         assert reader.get(address(attach(content=b""))).getvalue() == b""
 
