@@ -62,6 +62,8 @@ def test_kept_read_and_dropped(bucket, attach, api, sandbox, logs):
     assert (len(body), body[:16]) == (CONTENT.size, CONTENT.pattern)
     storages["dsintegration"].delete(FileCopy.objects.get().name)
     assert client.get(f"/api/v1/dossiers/{NUMBER}/files/{row.pk}/").status_code == 503
+    del sandbox.replies[NUMBER]
+    assert keep_files() == 1
     row.delete()
     assert drop_copies() == 1
     assert bucket() == []
