@@ -95,6 +95,7 @@ bench: $(VENV)/dev  ## speed, as ratios measured side by side
 	@$(RUN) -m tests.bench.content
 	@.ci/postgresql $(RUN) -m tests.bench.admin
 	@.ci/postgresql $(RUN) -m tests.bench.api
+	@$(RUN) -m tests.bench.files
 	@$(RUN) -m tests.bench.refresh
 	@.ci/postgresql $(RUN) -m tests.bench.refresh
 	@.ci/postgresql .ci/redis $(RUN) -m tests.bench.load

@@ -199,3 +199,39 @@ def sqlite_options(name: str) -> dict[str, Any]:
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
         },
     }
+
+
+def files_storage(folder: str, bucket: str, endpoint: str) -> dict[str, Any]:
+    """Where copies of files lie: in a bucket of an S3 if there is one, else in a folder.
+
+    The library reads the keys of the S3 from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+    """
+    if not bucket:
+        return {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {
+                "location": folder or BASE_DIR / "files",
+                "base_url": None,
+                "file_permissions_mode": 0o600,
+                "directory_permissions_mode": 0o700,
+            },
+        }
+    try:
+        from boto3.s3.transfer import TransferConfig  # type: ignore[import-untyped]
+        from storages.backends.s3 import S3Storage  # type: ignore[import-untyped]  # noqa: F401
+    except ImportError as err:
+        raise ImproperlyConfigured(
+            "FILES_S3_BUCKET est rempli, et django-storages n'est pas installé : installez "
+            "« django-storages[s3] », ou videz FILES_S3_BUCKET."
+        ) from err
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": bucket,
+            "endpoint_url": endpoint or None,
+            "file_overwrite": False,
+            # Little memory: by default it would hold whole files, and ten pieces at once.
+            "max_memory_size": 1024 * 1024,
+            "transfer_config": TransferConfig(use_threads=False),
+        },
+    }

@@ -172,16 +172,10 @@ STORAGES: dict[str, dict[str, Any]] = {
         if DEBUG
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
-    # Copies of files (DS_FILES=kept): no web server serves this folder, nor may.
-    "dsintegration": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {
-            "location": env.text("FILES_DIR") or BASE_DIR / "files",
-            "base_url": None,
-            "file_permissions_mode": 0o600,
-            "directory_permissions_mode": 0o700,
-        },
-    },
+    # Copies of files (DS_FILES=kept): no web server serves them, nor may.
+    "dsintegration": env.files_storage(
+        env.text("FILES_DIR"), env.text("FILES_S3_BUCKET"), env.text("FILES_S3_ENDPOINT_URL")
+    ),
 }
 
 # Who may come in, and what a page may do.

@@ -10,7 +10,7 @@ class DsintegrationConfig(AppConfig):
 
     def ready(self) -> None:
         from dsintegration import conf
-        from dsintegration.checks import check_project, check_settings
+        from dsintegration.checks import check_files, check_project, check_settings
         from dsintegration.database_checks import check_log_of_values
         from dsintegration.oidc.checks import check_openid
         from dsintegration.usager.checks import check_layout, check_usager_page
@@ -18,6 +18,7 @@ class DsintegrationConfig(AppConfig):
         conf.refuse_mixed_sandbox()
         checks.register(check_settings)
         checks.register(check_project)
+        checks.register(check_files)
         checks.register(check_layout)
         checks.register(check_openid)
         checks.register(check_usager_page, deploy=True)

@@ -5,11 +5,13 @@ An Error is a value that can never work. A missing token is a Warning: an Error 
 """
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import FileSystemStorage, storages
 from django.utils import timezone
 
 from dsintegration import conf
@@ -43,6 +45,30 @@ def check_project(**_: Any) -> list[CheckMessage]:
             "enregistrées sans lui.",
             hint="Mettez USE_TZ = True dans les réglages du projet.",
             id="dsintegration.E020",
+        )
+    ]
+
+
+def check_files(**_: Any) -> list[CheckMessage]:
+    """Copies of people's papers, where a web server gives what lies there to whoever asks."""
+    try:
+        if conf.files() != "kept":
+            return []
+        storage = storages[conf.FILES_STORAGE]
+    except ImproperlyConfigured:  # check_settings says it, or the storage's own maker
+        return []
+    if not isinstance(storage, FileSystemStorage):
+        return []
+    folder = Path(storage.location)
+    served = [Path(root).resolve() for root in (settings.MEDIA_ROOT, settings.STATIC_ROOT) if root]
+    if not any(folder.is_relative_to(root) for root in served):
+        return []
+    return [
+        Error(
+            "Les copies de fichiers seraient dans un dossier que le serveur web donne à qui le "
+            "demande (MEDIA_ROOT ou STATIC_ROOT).",
+            hint='Donnez à STORAGES["dsintegration"] un dossier qui ne soit servi à personne.',
+            id="dsintegration.E050",
         )
     ]
 

@@ -17,6 +17,7 @@ from dsintegration.platform.client import Client
 from dsintegration.sandbox import TOKEN, Sandbox
 from dsintegration.sandbox.scenarios import DOSSIERS, REPLIES
 from dsintegration.sandbox.server import Reply
+from dsintegration.sandbox.storage import Storage
 
 # The same examples each time; `make torture` looks for others, and for many more.
 hypothesis.settings.register_profile(
@@ -45,7 +46,7 @@ def sandbox(running, settings) -> Sandbox:
     running.received.clear()
     running.pending, running.deleted, running.unlistable = {}, {}, set()
     running.hidden, running.list_replies, running.rights = set(), {}, {}
-    running.introspection = None
+    running.introspection, running.storage = None, Storage()
     running.revisions, running.unreadable, running.slow = {}, set(), set()
     running.now = lambda: timezone.now()
     settings.DS_API_URL = running.url

@@ -5,7 +5,7 @@ from typing import Any
 
 import factory
 
-from dsintegration.models import Demarche, Dossier, Message
+from dsintegration.models import Demarche, Dossier, File, Message
 
 
 class DemarcheFactory(factory.django.DjangoModelFactory[Demarche]):
@@ -49,6 +49,24 @@ class MessageFactory(factory.django.DjangoModelFactory[Message]):
     email = "agent@example.org"
     body = "Bonjour"
     created_at = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class FileFactory(factory.django.DjangoModelFactory[File]):
+    """In a message."""
+
+    class Meta:
+        model = File
+
+    message = factory.SubFactory(MessageFactory, file_marks="some")
+    dossier = factory.SelfAttribute("message.dossier")
+    place = "message"
+    filename = "rib.pdf"
+    content_type = "application/pdf"
+    byte_size = 1234
+    checksum = "CY9rzUYh03PK3k6DJie09g=="
+    created_at = datetime(2026, 1, 1, tzinfo=UTC)
+    scan = "safe"
+    key = factory.Sequence(lambda rank: f"key-{rank}")
 
 
 def message_answer(id: str, /, **fields: Any) -> dict[str, Any]:

@@ -41,6 +41,8 @@ EMPTY = dict.fromkeys(
         "DS_SITE_URL",
         "DS_SYSTEM_EMAILS",
         "FILES_DIR",
+        "FILES_S3_BUCKET",
+        "FILES_S3_ENDPOINT_URL",
         "LOCAL_PASSWORDS",
         "LOG_LEVEL",
         "METRICS_TOKEN",

@@ -24,7 +24,7 @@ from dsintegration.platform.tokens import Tokens
 from dsintegration.representation import dossier_as_json
 from dsintegration.sandbox import TOKEN
 from dsintegration.services import fetch_dossier, fetch_dossiers
-from tests.factories import dossier_answer, message_answer
+from tests.factories import dossier_answer, file_answer, message_answer
 from tests.torture.proxy import Exchange, Proxy
 from tests.torture.whole import said, stored
 
@@ -118,6 +118,31 @@ class World:
             messages[which % len(messages)] |= discarded
             self.move(number, messages=[dict(message) for message in messages])
 
+    def attach(self, number: int, which: int, name: str) -> None:
+        """One more file, of which the antivirus has not said anything."""
+        messages = [dict(message) for message in self.dossiers[number]["messages"]]
+        if messages:
+            message = messages[which % len(messages)]
+            held = file_answer(f"{name}.pdf", virusScanResult="pending")
+            message["attachments"] = [*message["attachments"], held]
+            self.move(number, messages=messages)
+
+    def scan(self, number: int, verdict: str) -> None:
+        """A verdict on all of its files, which nothing dates; bad ones go."""
+        self.dossiers[number] = self.dossiers[number] | {
+            "messages": [
+                message
+                | {
+                    "attachments": [
+                        held | {"virusScanResult": verdict}
+                        for held in message["attachments"]
+                        if verdict == "safe"
+                    ]
+                }
+                for message in self.dossiers[number]["messages"]
+            ]
+        }
+
     def lose(self, number: int, which: int) -> None:
         """A message that comes no more, and nothing dates it."""
         messages = list(self.dossiers[number]["messages"])
@@ -169,6 +194,8 @@ CHANGES = [
     step("state", numbers, st.sampled_from(STATES)),
     step("write", numbers, words),
     step("discard", numbers, ranks),
+    step("attach", numbers, ranks, words),
+    step("scan", numbers, st.sampled_from(["safe", "infected"])),
     step("lose", numbers, ranks),
     step("rename", st.sampled_from([7, 8]), words),
     step("hand_over", numbers, words),

@@ -17,7 +17,7 @@ FIELDS = {
     "absent_since": "présence sur la plateforme",
     "messages": "messages",
 }
-ACCESSES = {Action.VIEW, Action.LIST, Action.EXPORT, Action.LINK}
+ACCESSES = {Action.VIEW, Action.FILE, Action.LIST, Action.EXPORT, Action.LINK}
 
 
 @dataclass(frozen=True)

@@ -335,7 +335,7 @@ FILE = _describe(
             OpenApiTypes.BINARY, description="Le fichier, sous le type qu'en dit la plateforme."
         ),
         304: OpenApiResponse(description="Inchangé ; sans corps."),
-        **_errors(502, 503),
+        **{status: _error(status, of_fetch=True) for status in (400, 401, 429, 500, 502, 503)},
         404: _error(404, "file_not_found", of_fetch=True),
     },
 )

@@ -243,10 +243,18 @@ class DossierFetch(DossierView):
         )
 
 
+class AnyFormat(Negotiation):
+    """A file is what it is, whatever the header Accept says; failures are JSON."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
 class DossierFile(DossierView):
     """The bytes of one file: the only GET that asks the platform, and so counts as a fetch."""
 
     throttle_classes = (FetchThrottle,)
+    content_negotiation_class = AnyFormat
     http_method_names = ("get", "options")  # as in Django
     # What is compressed already is most of it, and takes a processor for as long as it lasts.
     dispatch = GenericAPIView.dispatch

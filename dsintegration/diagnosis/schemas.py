@@ -21,11 +21,16 @@ from graphql import (
 
 from dsintegration.harmless import cut
 from dsintegration.platform.documents import (
+    GET_ANNOTATION_FILES,
+    GET_ATTESTATION_FILE,
+    GET_CHAMP_FILES,
     GET_CONTENT,
     GET_DELETED,
     GET_DEMARCHE,
     GET_DOSSIER,
     GET_FORM,
+    GET_MESSAGE_FILES,
+    GET_MOTIVATION_FILE,
     GET_MOVED,
     GET_MOVED_WHOLE,
     GET_PENDING,
@@ -44,6 +49,11 @@ DOCUMENTS = (
     GET_DEMARCHE,
     GET_PULSE,
     GET_RIGHT,
+    GET_MESSAGE_FILES,
+    GET_CHAMP_FILES,
+    GET_ANNOTATION_FILES,
+    GET_MOTIVATION_FILE,
+    GET_ATTESTATION_FILE,
 )
 
 # What graphql-core raises where an introspection is no introspection; it promises no one class.

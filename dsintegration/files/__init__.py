@@ -6,6 +6,7 @@ antivirus says. Copies (copies.py) save the way of the bytes, and serve when the
 
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable
 from typing import IO
 
@@ -31,17 +32,19 @@ _places = threading.BoundedSemaphore(AT_ONCE)
 
 
 class Opened:
-    """A verified file, to be read once; `close` gives its place to the next one."""
+    """A verified file, to be read once; `close` gives its place to the next one, and so does the
+    end of an answer that nobody closed.
+    """
 
     def __init__(self, data: IO[bytes], release: Callable[[], None]) -> None:
-        self._data, self._release = data, release
         self.read, self.seek, self.tell = data.read, data.seek, data.tell
         self.fileno = data.fileno
+        self.close = weakref.finalize(self, _close, data, release)
 
-    def close(self) -> None:
-        if not self._data.closed:
-            self._data.close()
-            self._release()
+
+def _close(data: IO[bytes], release: Callable[[], None]) -> None:
+    data.close()
+    release()
 
 
 def open_file(file: File, *, by: journal.Actor, client: Client | None = None) -> Opened:

@@ -2,7 +2,7 @@
 
 The bytes are there once, whatever the number of files that have them, under a name that says
 nothing. Each is verified when it is made and when it is read. A copy that no file has any more goes
-with the next purge, and all of them once nothing is to be kept.
+with the next refresh or purge, and all of them once nothing is to be kept.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from dsintegration import conf
-from dsintegration.exceptions import DSAccessDenied, DSError, DSUnavailable, Reason
+from dsintegration.exceptions import DSError, DSUnavailable, Reason
 from dsintegration.files.addresses import check_scan, fresh_file, take
 from dsintegration.models import File, FileCopy, Scan
 from dsintegration.models.files import md5_of
@@ -51,7 +51,9 @@ def copy_of(file: File) -> FileCopy | None:
 
 
 def read_copy(copy: FileCopy, into: IO[bytes]) -> bool:
-    """Whether the copy is there, and whole; one that is not is forgotten."""
+    """Whether the copy is there, and whole; one that is not is forgotten, and made anew by the next
+    refresh.
+    """
     digest = hashlib.md5(usedforsecurity=False)
     try:
         with _storage() as storage, storage.open(copy.name, "rb") as stored:
@@ -60,6 +62,8 @@ def read_copy(copy: FileCopy, into: IO[bytes]) -> bool:
                 into.write(chunk)
     except StorageFailed as err:
         logger.warning("copy %d cannot be read: %s", copy.pk, err)
+        if isinstance(err.__cause__, FileNotFoundError):
+            copy.delete()
         return False
     if digest.hexdigest() == md5_of(copy.checksum):
         return True
@@ -88,7 +92,7 @@ def keep_files(
         try:
             made += _keep(file, client)
         except DSError as err:
-            if isinstance(err, DSAccessDenied) or err.reason in OF_ALL:
+            if getattr(err, "stops_batch", False) or err.reason in OF_ALL:
                 logger.warning("keep_files: ended early, %s", err)
                 break
             pause = SOON_AFTER if isinstance(err, DSUnavailable) else AGAIN_AFTER

@@ -52,7 +52,7 @@ def test_every_operation_declares_what_it_may_answer():
         "list_dossiers": common | {"403", "409"},
         "list_purged": common | {"409"},
         "read_dossier": common | {"304", "404"},
-        "read_file": common | {"304", "404", "502", "503"},
+        "read_file": common - {"406"} | {"304", "404", "502", "503"},
         "fetch_dossier": common | {"201", "403", "404", "415", "502", "503"},
     }
 

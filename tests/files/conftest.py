@@ -4,7 +4,7 @@ import pytest
 
 from dsintegration import files
 from dsintegration.models import File
-from dsintegration.sandbox.storage import Storage, file
+from dsintegration.sandbox.storage import file
 from dsintegration.services import fetch_dossier
 from tests.factories import dossier_answer, message_answer
 
@@ -17,9 +17,8 @@ def all_places_are_free(monkeypatch):
 
 
 @pytest.fixture
-def attach(sandbox, monkeypatch):
+def attach(sandbox):
     """Puts a file into a message of the dossier, and fetches that; the file's row."""
-    sandbox.storage = Storage()
 
     def put(filename="rib.pdf", *, scan_when_stored=None, **fields):
         held = file(filename, "2026-03-02T09:15:40+01:00", **fields)

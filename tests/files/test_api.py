@@ -1,11 +1,12 @@
 """Bytes of files through the REST API: whole and verified, or a sentence."""
 
+import gc
 import json
 import time
 
 import pytest
 
-from dsintegration import files
+from dsintegration import files, journal
 from dsintegration.models import Action, File, JournalEntry
 from dsintegration.platform import downloads
 from dsintegration.sandbox.storage import FAULTS, Content
@@ -103,6 +104,13 @@ class TestGiven:
         assert response.getvalue()
         assert response["Content-Type"] == "application/octet-stream"
         assert "X" not in response.headers
+
+    @pytest.mark.parametrize("accepted", ["application/pdf", "image/*;q=0.1", "?"])
+    def test_whatever_accept_says(self, attach, reader, accepted):
+        headers = {"Accept": accepted}
+        assert reader.get(address(attach()), headers=headers).getvalue()
+        response = reader.get(address(attach(fault="md5")), headers=headers)
+        assert response.json()["code"] == "upstream_invalid_response"
 
     def test_an_empty_file(self, attach, reader):
         assert reader.get(address(attach(content=b""))).getvalue() == b""
@@ -229,6 +237,12 @@ class TestFewAtATime:
         file = attach(fault=fault)
         for _ in range(files.AT_ONCE + 1):
             assert "plusieurs fichiers" not in reader.get(address(file)).json()["detail"]
+
+    def test_an_answer_that_nobody_closed_gives_its_place_back(self, attach):
+        file = attach()
+        for _ in range(files.AT_ONCE + 1):
+            files.open_file(file, by=journal.CODE)
+            gc.collect()
 
     def test_large_ones_pass_through_little_memory(self, attach, reader):
         import tracemalloc

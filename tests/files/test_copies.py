@@ -169,6 +169,8 @@ class TestServing:
             path.unlink()
         assert opened(row).getvalue() == PAPER
         assert len(sandbox.storage.asked) == 2
+        assert keep_files() == 1
+        assert stored(kept) == [PAPER]
 
 
 class TestDropping:

@@ -48,7 +48,7 @@ class TestText:
             "  Messages        : 5\n"
             "    - 7 septembre 2026 à 10:02, message automatique\n"
             "    - 14 septembre 2026 à 15:41, service ou tiers\n"
-            "    - 15 septembre 2026 à 08:12, usager\n"
+            "    - 15 septembre 2026 à 08:12, usager, 2 pièces jointes\n"
             "    - 21 septembre 2026 à 09:30, message automatique\n"
             "    - 2 octobre 2026 à 11:20, service ou tiers\n"
         )
@@ -64,6 +64,7 @@ class TestText:
     def test_what_is_said_of_messages(self, sandbox):
         assert "6 octobre 2026 à 11:02, service ou tiers, supprimé le 6 octobre" in Run("12352").out
         assert "usager, pièce jointe seule\n" in Run("12353").out
+        assert "usager, 2 pièces jointes\n" in Run("12345").out
         assert "Messages        : aucun\n" in Run("12346").out
         sandbox.dossiers[12347] = sandbox.dossiers[12347] | {"messages": []}
         Run("12345")

@@ -50,14 +50,23 @@ def _one_moment() -> Any:
 
 def _comparable(row: Dossier) -> dict[str, Any]:
     told = {name: value for name, value in dossier_as_json(row).items() if name not in OURS}
-    messages = [message | {"author": ""} for message in told["messages"]]
-    if any(message["absent_since"] and message["body"] for message in messages):
+    messages = [
+        message | {"author": "", "attachments": _without_ids(message["attachments"])}
+        for message in told["messages"]
+    ]
+    if any(m["absent_since"] and (m["body"] or m["attachments"]) for m in messages):
         raise NotWhole(f"dossier {row.number} keeps the text of a message that is gone")
     told["messages"] = sorted(
         (message for message in messages if not message["absent_since"]),
         key=lambda message: message["ds_id"],
     )
     return told | {"absent": row.absent_since is not None}
+
+
+def _without_ids(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """In an order of their own: of those that share a second, the ids tell one, and are ours."""
+    told = [{name: value for name, value in file.items() if name != "id"} for file in files]
+    return sorted(told, key=lambda file: file["filename"])
 
 
 def said(answer: dict[str, Any]) -> dict[str, Any]:
@@ -71,7 +80,9 @@ def said(answer: dict[str, Any]) -> dict[str, Any]:
             "created_at": _utc(message["createdAt"]),
             "discarded_at": _utc(message["discardedAt"]),
             "absent_since": None,
-            "attachments": [],
+            "attachments": []
+            if message["discardedAt"]
+            else _without_ids([_file(file) for file in message["attachments"]]),
         }
         for message in answer["messages"]
     }
@@ -130,3 +141,14 @@ def _utc(value: str | None) -> str | None:
 
 def _camel(name: str) -> str:
     return re.sub("_(.)", lambda match: match[1].upper(), name)
+
+
+def _file(file: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "filename": _text(file["filename"]),
+        "content_type": file["contentType"],
+        "byte_size": int(file["byteSizeBigInt"]),
+        "checksum": file["checksum"],
+        "created_at": _utc(file["createdAt"]),
+        "scan": file["virusScanResult"],
+    }

@@ -12,7 +12,13 @@ from dsintegration.models import Dossier, Message, Platform
 from dsintegration.sandbox import Reply
 from dsintegration.services import fetch_dossier
 from dsintegration.usager.links import make_link
-from tests.factories import DemarcheFactory, DossierFactory, MessageFactory, dossier_answer
+from tests.factories import (
+    DemarcheFactory,
+    DossierFactory,
+    FileFactory,
+    MessageFactory,
+    dossier_answer,
+)
 from tests.pages import check_html
 
 pytestmark = pytest.mark.django_db
@@ -262,6 +268,16 @@ class TestMessages:
         dossier = make()
         MessageFactory(dossier=dossier, body="")
         assert "ne contient qu'une pièce jointe" in show(dossier)
+
+    def test_names_of_attachments_without_a_link(self, show):
+        message = MessageFactory(dossier=make(), body="", file_marks="some")
+        FileFactory(message=message, filename="Modèle <b>\u202efdp.exe")
+        FileFactory(message=message, filename="budget.ods")
+        page = show(message.dossier)
+        assert "ne contient qu'une pièce jointe" not in page
+        assert "Pièces jointes, à ouvrir dans la" in page
+        assert "<bdi>Modèle &lt;b&gt;\ufffdfdp.exe</bdi>, <bdi>budget.ods</bdi>." in page
+        assert "/files/" not in page
 
     def test_nothing_of_another_dossier(self, show):
         MessageFactory(dossier=DossierFactory(usager_email=USAGER), body="d'un autre")

@@ -180,6 +180,8 @@ def _message(message: Message) -> str:
         remark = ", absent de la plateforme"
     elif message.is_only_a_file:
         remark = ", pièce jointe seule"
+    elif count := len(message.file_marks.split()):
+        remark = f", {count} pièces jointes" if count > 1 else ", 1 pièce jointe"
     return f"    - {_date(message.created_at)}, {message.author.label}{remark}"
 
 
