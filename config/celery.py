@@ -22,7 +22,8 @@ if os.environ["DJANGO_SETTINGS_MODULE"] not in sys.modules:
     try:
         if not settings.CELERY_BROKER_URL:  # Celery would look for one of its own choice, for ever
             raise ImproperlyConfigured(
-                "CELERY_BROKER_URL manque : l'adresse d'un Redis, comme redis://serveur:6379/1."
+                "CELERY_BROKER_URL manque : l'adresse d'un Redis, comme redis://serveur:6379/1, ou "
+                "d'un RabbitMQ, comme amqp://compte:mot-de-passe@serveur:5672/hote."
             )
     except ImproperlyConfigured as err:
         sys.stderr.write(f"{err}\n")

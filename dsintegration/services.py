@@ -10,6 +10,7 @@ from django.db import DatabaseError
 from django.views.decorators.debug import sensitive_variables
 
 from dsintegration import conf, counters, journal
+from dsintegration.database import release
 from dsintegration.exceptions import DSError, DSUnavailable, Reason
 from dsintegration.mirror.absences import store_failures
 from dsintegration.mirror.following import note_readers, readers_of, set_followed
@@ -18,7 +19,7 @@ from dsintegration.mirror.storing import FetchResult, store, store_demarche
 from dsintegration.models import Demarche
 from dsintegration.moments import Moment
 from dsintegration.payloads import DossierPayload, parse_demarche, parse_dossier
-from dsintegration.platform.batches import ask_all
+from dsintegration.platform.batches import Answer, ask_all
 from dsintegration.platform.client import Client, get_client
 from dsintegration.platform.cost import Meter, log_fetch
 from dsintegration.platform.outage import Outage
@@ -63,6 +64,7 @@ def fetch_demarche(number: int, *, client: Client | None = None) -> Demarche:
     recognise(instance)
     meter = Meter(client)
     try:
+        release()
         payload = parse_demarche(client.get_demarche(number), number)
     finally:
         counters.count_requests(meter.read().requests)
@@ -95,6 +97,7 @@ def fetch_dossier(
     try:
         if client.tokens.are_several:
             client.tokens.expected |= readers_of([number])
+        release()
         payload = parse_dossier(client.get_dossier(number), number)
         if not wanted(payload):
             outcome = "not_wanted"
@@ -141,7 +144,8 @@ def fetch_dossiers(
     started = time.monotonic()
     if client.tokens.are_several:
         numbers = _by_token(client, numbers, size)
-    for answer in ask_all(client, numbers, size=size, at_once=at_once, outage=outage):
+    answers = ask_all(client, numbers, size=size, at_once=at_once, outage=outage)
+    for answer in _waited_for(answers):
         moment, patience = Moment(answer.sent_at, client.now()), _patience(client, started)
         payloads: list[DossierPayload] = []
         unwanted: list[DossierPayload] = []
@@ -171,6 +175,13 @@ def fetch_dossiers(
         yield from (Outcome(result.dossier.number, result=result) for result in results)
         yield from (Outcome(payload.number) for payload in unwanted)
         yield from (Outcome(err.dossier_number or 0, error=err) for err in failures)
+
+
+def _waited_for(answers: Iterator[Answer]) -> Iterator[Answer]:
+    release()
+    for answer in answers:
+        yield answer
+        release()
 
 
 def follow_demarche(number: int, *, client: Client | None = None) -> Demarche:

@@ -236,11 +236,13 @@ class TestStart:
         [
             (
                 "",
-                "CELERY_BROKER_URL manque : l'adresse d'un Redis, comme redis://serveur:6379/1.\n",
+                "CELERY_BROKER_URL manque : l'adresse d'un Redis, comme redis://serveur:6379/1, ou "
+                "d'un RabbitMQ, comme amqp://compte:mot-de-passe@serveur:5672/hote.\n",
             ),
             (
-                "amqp://account:secret@example.org",
-                "CELERY_BROKER_URL doit être une adresse comme redis://serveur:6379/1.\n",
+                "sqs://account:secret@example.org",
+                "CELERY_BROKER_URL doit être une adresse comme redis://serveur:6379/1 ou "
+                "amqp://compte:mot-de-passe@serveur:5672/hote.\n",
             ),
         ],
     )
