@@ -28,6 +28,8 @@ if len(SECRET_KEY) < 16 and not DEBUG:
         "SECRET_KEY est trop courte pour la production : « make .env » en écrit une, tirée au "
         "hasard, dans le fichier .env."
     )
+# Former ones: what they signed still holds (docs/exploitation.md).
+SECRET_KEY_FALLBACKS = env.secrets("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
 
@@ -123,7 +125,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
 
 # Tasks of their own machines, only where a broker is given (dsintegration/tasks.py).
-if CELERY_BROKER_URL := env.broker("CELERY_BROKER_URL"):
+CELERY_BROKER_URL: str = env.broker("CELERY_BROKER_URL")
+if CELERY_BROKER_URL:
     try:
         import config.celery  # noqa: F401  # the app that our tasks are bound to
         from dsintegration.tasks import SCHEDULE

@@ -42,6 +42,8 @@ EMPTY = dict.fromkeys(
         "METRICS_TOKEN",
         "METRICS_TOKEN_FILE",
         "NUM_PROXIES",
+        "SECRET_KEY_FALLBACKS",
+        "SECRET_KEY_FALLBACKS_FILE",
         "SECRET_KEY_FILE",
         "SECURE_HSTS_SECONDS",
     ],

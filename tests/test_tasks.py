@@ -290,7 +290,7 @@ class TestOverRedis:
         """Starts one; it is killed in the end. Its output is in the file `log`."""
         started = []
 
-        def start(log="worker.log"):
+        def start(log="worker.log", **more):
             with (tmp_path / log).open("w") as output:
                 process = subprocess.Popen(
                     [sys.executable, "-m", "celery", "-A", "tests.worker", "worker", "-c", "1"],
@@ -300,6 +300,7 @@ class TestOverRedis:
                         CELERY_BROKER_URL=BROKER,
                         DEBUG="1",
                         EMAIL_URL=f"filemail:///{tmp_path / 'mails'}",
+                        **more,
                     ),
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -331,6 +332,20 @@ class TestOverRedis:
         assert hand_over("dsintegration.fetch_dossier", NUMBER)
         wait_until(Dossier.objects.exists)
         wait_until(lambda: not redis.exists("unacked"))
+
+    @pytest.mark.parametrize(
+        ("changed", "named"),
+        [({"SECRET_KEY": "another-key"}, "SECRET_KEY"), ({"DS_API_TOKEN": "x"}, "DS_API_TOKEN")],
+    )
+    def test_a_worker_that_was_forgotten_says_so(
+        self, platform, start_worker, redis, tmp_path, changed, named
+    ):
+        start_worker(**changed)
+        assert hand_over("dsintegration.purge_dossiers")
+        log = tmp_path / "worker.log"
+        wait_until(
+            lambda: f"{named} of this process is not that of whoever asks" in log.read_text()
+        )
 
     def test_the_task_of_a_killed_worker_is_done_by_the_next_one(
         self, platform, silent, start_worker, redis
