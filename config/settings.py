@@ -10,7 +10,7 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from config import env
+from config import env, sentry
 from dsintegration.hosting import logs
 
 env.read_file(env.BASE_DIR / ".env")
@@ -218,6 +218,9 @@ AXES_USERNAME_CALLABLE = "config.logins.login_name"
 IS_COMMAND = Path(sys.argv[0]).name == "manage.py"
 LOG_LEVEL = env.choice("LOG_LEVEL", logs.LEVELS, default="WARNING" if IS_COMMAND else "INFO")
 LOGGING = logs.configuration(debug=DEBUG, level=LOG_LEVEL)
+
+if SENTRY_DSN := env.secret("SENTRY_DSN"):
+    sentry.start(SENTRY_DSN)
 
 # One language, so that no browser's preference turns half of a page into another.
 LANGUAGE_CODE = "fr"

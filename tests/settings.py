@@ -46,6 +46,8 @@ EMPTY = dict.fromkeys(
         "SECRET_KEY_FALLBACKS_FILE",
         "SECRET_KEY_FILE",
         "SECURE_HSTS_SECONDS",
+        "SENTRY_DSN",
+        "SENTRY_DSN_FILE",
     ],
     "",
 )

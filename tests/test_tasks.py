@@ -23,6 +23,7 @@ from config.celery import app
 from dsintegration import tasks
 from dsintegration.background import PAUSES, TryAgain, hand_over
 from dsintegration.exceptions import DossierNotFound, DSUnavailable
+from dsintegration.hosting.logs import JsonFormatter
 from dsintegration.models import Dossier, Message, PurgedDossier, UsagerAccess
 from dsintegration.sandbox import Reply
 from tests.factories import DossierFactory, dossier_answer, message_answer
@@ -117,7 +118,9 @@ class TestRefresh:
         DossierFactory(number=NUMBER, fetched_at=then, checked_at=then)
         run(tasks.refresh_dossiers)
         assert Dossier.objects.get().checked_at > then
-        assert "fetched=1" in logs.text
+        assert "refresh_dossiers done fetched=1 changed=1 checked=0" in logs.text
+        [told] = [row for row in logs.records if row.message.startswith("refresh_dossiers done")]
+        assert json.loads(JsonFormatter().format(told))["counts"]["fetched"] == 1
 
     def test_full(self, platform):
         then = timezone.now() - timedelta(hours=13)
@@ -145,7 +148,7 @@ class TestRefresh:
 
         monkeypatch.setattr(platform, "answer", meanwhile)
         tasks.refresh_dossiers()
-        assert "another one is under way" in logs.text
+        assert "refresh_dossiers already_running" in logs.text
         assert len(platform.received) == 1
 
 
