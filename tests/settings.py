@@ -27,6 +27,8 @@ EMPTY = dict.fromkeys(
         "DS_BATCH_SIZE",
         "DS_FRESH_WITHIN",
         "DS_FULL_WITHIN",
+        "DS_METRICS_TOKEN",
+        "DS_METRICS_TOKEN_FILE",
         "DS_IN_FLIGHT",
         "DS_JOURNAL_KEPT",
         "DS_PURGE_ABSENT_AFTER",
