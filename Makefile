@@ -110,7 +110,7 @@ schema: $(VENV)/dev  ## write docs/openapi.yaml, the copy of the API's schema
 	@$(RUN) -m tests.api.schema docs/openapi.yaml
 
 lock: $(VENV)/dev  ## pin requirements/*.in to *.txt, with hashes
-	@for name in base prod celery oidc paas dev e2e; do \
+	@for name in base prod celery oidc paas sentry dev e2e; do \
 		$(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-emit-index-url --custom-compile-command 'make lock' \
 			pyproject.toml requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \

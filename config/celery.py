@@ -22,7 +22,8 @@ if os.environ["DJANGO_SETTINGS_MODULE"] not in sys.modules:
     try:
         if not settings.CELERY_BROKER_URL:  # Celery would look for one of its own choice, for ever
             raise ImproperlyConfigured(
-                "CELERY_BROKER_URL manque : l'adresse d'un Redis, comme redis://serveur:6379/1."
+                "CELERY_BROKER_URL manque : l'adresse d'un Redis, comme redis://serveur:6379/1, ou "
+                "d'un RabbitMQ, comme amqp://compte:mot-de-passe@serveur:5672/hote."
             )
         folder = os.environ.get("STATE_DIRECTORY")
         if folder and not os.access(folder, os.W_OK | os.X_OK):  # beat would say so in 1,283 lines

@@ -129,10 +129,13 @@ def cache(name: str, default: str) -> dict[str, Any]:
 
 
 def broker(name: str) -> str:
-    """The address of a Redis that hands out tasks; "" if there is none."""
+    """The address of what hands out tasks, Redis or RabbitMQ; "" if there is none."""
     url = text(name)
-    if url and not re.match(r"rediss?://[^/]", url):
-        raise ImproperlyConfigured(f"{name} doit être une adresse comme redis://serveur:6379/1.")
+    if url and not re.match(r"(rediss?|amqps?)://[^/]", url):
+        raise ImproperlyConfigured(
+            f"{name} doit être une adresse comme redis://serveur:6379/1 ou "
+            "amqp://compte:mot-de-passe@serveur:5672/hote."
+        )
     return url
 
 

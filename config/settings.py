@@ -13,7 +13,7 @@ from typing import Any
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from config import env
+from config import env, sentry
 from dsintegration.hosting import logs
 
 env.read_file(env.BASE_DIR / ".env")
@@ -31,6 +31,8 @@ if len(SECRET_KEY) < 16 and not DEBUG:
         "SECRET_KEY est trop courte pour la production : « make .env » en écrit une, tirée au "
         "hasard, dans le fichier .env."
     )
+# Former ones: what they signed still holds (docs/exploitation.md).
+SECRET_KEY_FALLBACKS = env.secrets("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
 
@@ -47,7 +49,7 @@ DS_REFRESH_AFTER = env.text("DS_REFRESH_AFTER")
 DS_REFRESH_FINISHED_AFTER = env.text("DS_REFRESH_FINISHED_AFTER")
 DS_FRESH_WITHIN = env.text("DS_FRESH_WITHIN")
 DS_FULL_WITHIN = env.text("DS_FULL_WITHIN")
-DS_METRICS_TOKEN = env.secret("METRICS_TOKEN")
+DS_METRICS_TOKEN = env.secret("METRICS_TOKEN") or env.secret("DS_METRICS_TOKEN")
 DS_JOURNAL_KEPT = env.text("DS_JOURNAL_KEPT")
 DS_PURGE_ABSENT_AFTER = env.text("DS_PURGE_ABSENT_AFTER")
 DS_PURGE_EXPIRED_AFTER = env.text("DS_PURGE_EXPIRED_AFTER")
@@ -131,7 +133,8 @@ CACHE_VARIABLE = "REDIS_URL" if env.text("REDIS_URL") and not env.text("CACHE_UR
 CACHES = {"default": env.cache(CACHE_VARIABLE, default="locmemcache://")}
 
 # Tasks of their own machines, only where a broker is given (dsintegration/tasks.py).
-if CELERY_BROKER_URL := env.broker("CELERY_BROKER_URL"):
+CELERY_BROKER_URL: str = env.broker("CELERY_BROKER_URL")
+if CELERY_BROKER_URL:
     try:
         import config.celery  # noqa: F401  # the app that our tasks are bound to
         from dsintegration.tasks import SCHEDULE
@@ -249,6 +252,9 @@ AXES_USERNAME_CALLABLE = "config.logins.login_name"
 IS_COMMAND = Path(sys.argv[0]).name == "manage.py"
 LOG_LEVEL = env.choice("LOG_LEVEL", logs.LEVELS, default="WARNING" if IS_COMMAND else "INFO")
 LOGGING = logs.configuration(debug=DEBUG, level=LOG_LEVEL)
+
+if SENTRY_DSN := env.secret("SENTRY_DSN"):
+    sentry.start(SENTRY_DSN)
 
 # One language, so that no browser's preference turns half of a page into another.
 LANGUAGE_CODE = "fr"

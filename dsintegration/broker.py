@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from dsintegration.secret_keys import HEADER, settings_mark
+
 # Seconds, for each step.
 PATIENCE = 2
 # Redis, then RabbitMQ; none is tried twice.
@@ -46,7 +48,7 @@ def put(app: Any, task: str, *args: object) -> None:
         task_of.apply_async()
         return
     with _connected(app) as broker:
-        task_of.apply_async(connection=broker, retry=False)
+        task_of.apply_async(connection=broker, retry=False, headers={HEADER: settings_mark()})
 
 
 def length(app: Any) -> int:

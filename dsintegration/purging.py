@@ -71,6 +71,12 @@ class Tally:
     entries: int = 0
     accesses: int = 0
 
+    @property
+    def counts(self) -> dict[str, int]:
+        erased = {f"dossiers_{reason.value}": count for reason, count in self.dossiers.items()}
+        rest = {"left": self.left, "entries": self.entries, "accesses": self.accesses}
+        return erased | rest
+
 
 def due_dossiers(now: datetime) -> QuerySet[Any]:
     """Those that are kept no longer, each with its `reason`; of several reasons, the first.

@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any
 
 from django.db import DatabaseError
 from django.views.decorators.debug import sensitive_variables
 
 from dsintegration import conf, counters, journal
+from dsintegration.database import release
 from dsintegration.exceptions import DSError, DSUnavailable, Reason
 from dsintegration.mirror.absences import store_failures
 from dsintegration.mirror.choices import (
@@ -27,13 +29,14 @@ from dsintegration.models import Demarche
 from dsintegration.moments import Moment
 from dsintegration.payloads import (
     Content,
+    DemarchePayload,
     DossierPayload,
     Selection,
     parse_demarche,
     parse_dossier,
     parse_form,
 )
-from dsintegration.platform.batches import Batch, ask_all
+from dsintegration.platform.batches import Answer, Batch, ask_all
 from dsintegration.platform.client import Client, get_client
 from dsintegration.platform.cost import Meter, log_fetch
 from dsintegration.platform.outage import Outage
@@ -75,17 +78,8 @@ def fetch_demarche(number: int, *, client: Client | None = None) -> Demarche:
     Raises DSError, ImproperlyConfigured. Call it outside any transaction.
     """
     client = client or get_client()
-    instance = conf.instance_at(client.url)
-    recognise(instance)
-    meter = Meter(client)
-    try:
-        payload = parse_demarche(client.get_demarche(number), number)
-    finally:
-        counters.count_requests(meter.read().requests)
-    demarche = store_demarche(payload, instance, client.sent_at or client.now())
-    if client.tokens.are_several:
-        note_readers([demarche], client.tokens.readers)
-    return demarche
+    payload = parse_demarche(_asked(client, client.get_demarche, number), number)
+    return _stored(client, payload)
 
 
 def read_form(number: int, *, client: Client | None = None) -> Demarche:
@@ -94,12 +88,27 @@ def read_form(number: int, *, client: Client | None = None) -> Demarche:
     Raises as fetch_demarche; nothing changes then.
     """
     client = client or get_client()
-    instance = conf.instance_at(client.url)
-    recognise(instance)
-    payload = parse_form(client.get_form(number), number)
+    payload = parse_form(_asked(client, client.get_form, number), number)
     at = client.sent_at or client.now()
-    demarche = store_demarche(payload.demarche, instance, at)
+    demarche = _stored(client, payload.demarche)
     store_form(payload, demarche, at)
+    return demarche
+
+
+def _asked(client: Client, ask: Callable[[int], Any], demarche: int) -> Any:
+    """What `ask` gives of a démarche, counted."""
+    recognise(conf.instance_at(client.url))
+    meter = Meter(client)
+    try:
+        release()
+        return ask(demarche)
+    finally:
+        counters.count_requests(meter.read().requests)
+
+
+def _stored(client: Client, payload: DemarchePayload) -> Demarche:
+    instance = conf.instance_at(client.url)
+    demarche = store_demarche(payload, instance, client.sent_at or client.now())
     if client.tokens.are_several:
         note_readers([demarche], client.tokens.readers)
     return demarche
@@ -180,7 +189,7 @@ def fetch_dossiers(
     for wave, answer in (
         (wave, answer)
         for wave, batches in enumerate(waves)
-        for answer in ask_all(client, batches, at_once=at_once, outage=outage)
+        for answer in _waited_for(ask_all(client, batches, at_once=at_once, outage=outage))
     ):
         moment, patience = Moment(answer.sent_at, client.now()), _patience(client, started)
         payloads: list[DossierPayload] = []
@@ -219,6 +228,13 @@ def fetch_dossiers(
         yield from (Outcome(err.dossier_number or 0, error=err) for err in failures)
 
 
+def _waited_for(answers: Iterator[Answer]) -> Iterator[Answer]:
+    release()
+    for answer in answers:
+        yield answer
+        release()
+
+
 def follow_demarche(number: int, *, client: Client | None = None) -> Demarche:
     """Have the mirror hold all dossiers of a démarche; the next refresh imports them.
 
@@ -239,6 +255,7 @@ def _ask(
     """
     chosen = selections_for(number)
     selection = chosen.of(chosen.home)
+    release()
     payload = parse_dossier(client.get_dossier(number, selection), number, selection)
     moment, asked = _moment(client), selection
     selection = chosen.of(payload.demarche.number)

@@ -23,6 +23,7 @@ from config.celery import app
 from dsintegration import tasks
 from dsintegration.background import PAUSES, TryAgain, hand_over
 from dsintegration.exceptions import DossierNotFound, DSUnavailable
+from dsintegration.hosting.logs import JsonFormatter
 from dsintegration.models import Dossier, Message, PurgedDossier, UsagerAccess
 from dsintegration.sandbox import Reply
 from tests.factories import DossierFactory, dossier_answer, message_answer
@@ -117,7 +118,9 @@ class TestRefresh:
         DossierFactory(number=NUMBER, fetched_at=then, checked_at=then)
         run(tasks.refresh_dossiers)
         assert Dossier.objects.get().checked_at > then
-        assert "fetched=1" in logs.text
+        assert "refresh_dossiers done fetched=1 changed=1 checked=0" in logs.text
+        [told] = [row for row in logs.records if row.message.startswith("refresh_dossiers done")]
+        assert json.loads(JsonFormatter().format(told))["counts"]["fetched"] == 1
 
     def test_full(self, platform):
         then = timezone.now() - timedelta(hours=13)
@@ -145,7 +148,7 @@ class TestRefresh:
 
         monkeypatch.setattr(platform, "answer", meanwhile)
         tasks.refresh_dossiers()
-        assert "another one is under way" in logs.text
+        assert "refresh_dossiers already_running" in logs.text
         assert len(platform.received) == 1
 
 
@@ -236,11 +239,13 @@ class TestStart:
         [
             (
                 "",
-                "CELERY_BROKER_URL manque : l'adresse d'un Redis, comme redis://serveur:6379/1.\n",
+                "CELERY_BROKER_URL manque : l'adresse d'un Redis, comme redis://serveur:6379/1, ou "
+                "d'un RabbitMQ, comme amqp://compte:mot-de-passe@serveur:5672/hote.\n",
             ),
             (
-                "amqp://account:secret@example.org",
-                "CELERY_BROKER_URL doit être une adresse comme redis://serveur:6379/1.\n",
+                "sqs://account:secret@example.org",
+                "CELERY_BROKER_URL doit être une adresse comme redis://serveur:6379/1 ou "
+                "amqp://compte:mot-de-passe@serveur:5672/hote.\n",
             ),
         ],
     )
@@ -288,7 +293,7 @@ class TestOverRedis:
         """Starts one; it is killed in the end. Its output is in the file `log`."""
         started = []
 
-        def start(log="worker.log"):
+        def start(log="worker.log", **more):
             with (tmp_path / log).open("w") as output:
                 process = subprocess.Popen(
                     [sys.executable, "-m", "celery", "-A", "tests.worker", "worker", "-c", "1"],
@@ -298,6 +303,7 @@ class TestOverRedis:
                         CELERY_BROKER_URL=BROKER,
                         DEBUG="1",
                         EMAIL_URL=f"filemail:///{tmp_path / 'mails'}",
+                        **more,
                     ),
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -329,6 +335,20 @@ class TestOverRedis:
         assert hand_over("dsintegration.fetch_dossier", NUMBER)
         wait_until(Dossier.objects.exists)
         wait_until(lambda: not redis.exists("unacked"))
+
+    @pytest.mark.parametrize(
+        ("changed", "named"),
+        [({"SECRET_KEY": "another-key"}, "SECRET_KEY"), ({"DS_API_TOKEN": "x"}, "DS_API_TOKEN")],
+    )
+    def test_a_worker_that_was_forgotten_says_so(
+        self, platform, start_worker, redis, tmp_path, changed, named
+    ):
+        start_worker(**changed)
+        assert hand_over("dsintegration.purge_dossiers")
+        log = tmp_path / "worker.log"
+        wait_until(
+            lambda: f"{named} of this process is not that of whoever asks" in log.read_text()
+        )
 
     def test_the_task_of_a_killed_worker_is_done_by_the_next_one(
         self, platform, silent, start_worker, redis

@@ -15,6 +15,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from dsintegration import journal
+from dsintegration.database import release
 from dsintegration.exceptions import DSError, DSUnavailable, Reason, stored_error
 from dsintegration.models import OngoingFetch
 from dsintegration.platform.sockets import WEB_BUDGET
@@ -113,5 +114,6 @@ def _await(row: OngoingFetch, ends_at: float) -> Outcome | None:
         found = rows.values_list("ended_at", "outcome").first()
         if found is None or found[0] is not None:
             return Outcome(**found[1]) if found and found[1] else None
+        release()
         pause(POLL)
     return None

@@ -22,7 +22,16 @@ from dsintegration.exceptions import DSError
 LEVELS = ("INFO", "WARNING", "ERROR")
 
 # What our own lines say beside their text; nothing else that a library adds is written.
-FIELDS = ("operation", "number", "demarche", "outcome", "reason", "duration", "requests")
+FIELDS = (
+    "operation",
+    "number",
+    "demarche",
+    "outcome",
+    "reason",
+    "duration",
+    "requests",
+    "counts",
+)
 # Exceptions whose words are ours, and name nobody.
 HARMLESS = (DSError, ImproperlyConfigured)
 

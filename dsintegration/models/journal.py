@@ -47,6 +47,7 @@ class Outcome(models.TextChoices):
     UNREACHABLE = "unreachable", "pas de lien : la plateforme n'a pas pu être interrogée"
     MAIL_FAILED = "mail_failed", "pas de lien : courriel en échec"
     NO_ADDRESS = "no_address", "pas de lien : DS_PUBLIC_URL manque"
+    OTHER_KEY = "other_key", "pas de lien : demandé sous une autre SECRET_KEY"
     OPENED = "opened", "lien ouvert"
     # A whole refresh
     DONE = "done", "terminé"

@@ -19,6 +19,11 @@ class Tally:
     stopped_by: DSError | None = None
 
     @property
+    def counts(self) -> dict[str, int]:
+        names = ("fetched", "changed", "checked", "absent", "denied", "failed")
+        return {name: getattr(self, name) for name in names}
+
+    @property
     def is_in_vain(self) -> bool:
         """Nothing came, for a reason that is no dossier's own: the platform is down, even where
         too little was asked for to be sure of it.

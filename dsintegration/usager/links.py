@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from dsintegration import journal
 from dsintegration.models import Action, Dossier, Outcome, UsagerAccess
-from dsintegration.usager.digests import digest, digest_of
+from dsintegration.usager.digests import digest, digest_of, digests, is_digest_of
 
 # What no token contains: blanks where a mail program cut the line, a `>` that was around it.
 _FOREIGN = re.compile(r"[^A-Za-z0-9_.-]")
@@ -82,9 +82,8 @@ def read_link(token: str) -> UsagerAccess:
 
 def find_access(token: str) -> UsagerAccess | None:
     """What a link of ours was made with, be it expired; for about a day."""
-    digest_of_link = digest("link", token)
     accesses = UsagerAccess.objects.select_related("dossier")
-    return accesses.filter(link_digest=digest_of_link).first()
+    return accesses.filter(link_digest__in=digests("link", token)).first()
 
 
 def use_link(token: str) -> UsagerAccess:
@@ -101,7 +100,7 @@ def use_link(token: str) -> UsagerAccess:
 def is_for_its_usager(access: UsagerAccess) -> bool:
     """Whether the dossier still belongs to the address that the link was sent to."""
     dossier = access.dossier
-    return not dossier.usager_account_deleted and access.address_digest == digest_of(dossier)
+    return not dossier.usager_account_deleted and is_digest_of(access.address_digest, dossier)
 
 
 def _number_of(token: str) -> int | None:

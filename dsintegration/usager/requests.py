@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dsintegration import background, journal
 from dsintegration.exceptions import DossierNotFound
 from dsintegration.models import Action, Dossier, Outcome
+from dsintegration.secret_keys import is_of_our_keys, key_mark
 from dsintegration.usager import limits
 from dsintegration.usager.addresses import canonical
 from dsintegration.usager.calls import (
@@ -22,7 +23,7 @@ from dsintegration.usager.calls import (
     is_asked_within,
     is_down,
 )
-from dsintegration.usager.digests import address_digest, digest, digest_of
+from dsintegration.usager.digests import digest, is_address_digest, is_digest_of
 from dsintegration.usager.links import DossierIsGone
 from dsintegration.usager.mails import MailNotSent, send_link
 
@@ -45,7 +46,7 @@ def answer_later(number: int, asker: str, network: str, links_at: str) -> None:
 
     `asker`: `address_digest` of what was typed; `links_at`: the address that links begin with.
     """
-    work = (number, asker, digest("network", network), links_at)
+    work = (number, f"{key_mark()}.{asker}", digest("network", network), links_at)
     if not background.hand_over("dsintegration.answer_usager", *work):
         background.run_later(answer_or_pass_on, *work)
 
@@ -83,12 +84,16 @@ def _answer(number: int, asker: str, network: str, links_at: str) -> Outcome:
     if not links_at:
         logger.error("usager: no link for dossier %d, DS_PUBLIC_URL is not set", number)
         raise NoLink(Outcome.NO_ADDRESS)
+    mark, _, asker = asker.rpartition(".")
+    if mark and not is_of_our_keys(mark):
+        logger.error("usager: no link for dossier %d, asked for under another SECRET_KEY", number)
+        raise NoLink(Outcome.OTHER_KEY)
     dossier = Dossier.objects.filter(number=number).first()
     if dossier is None:
         dossier = _fetch_unknown(number, asker, network)
     elif not is_asked_within(dossier, FRESH):
         dossier = _fetch_known(dossier)
-    if dossier.usager_account_deleted or digest_of(dossier) != asker:
+    if dossier.usager_account_deleted or not is_digest_of(asker, dossier):
         raise NoLink(Outcome.NO_MATCH)
     address = canonical(dossier.usager_email)
     if not limits.take_mail(number, address, network):
@@ -114,7 +119,7 @@ def _fetch_unknown(number: int, asker: str, network: str) -> Dossier:
     from dsintegration.services import AnswerNotWanted
 
     def is_theirs(payload: "DossierPayload") -> bool:
-        is_their_address = address_digest(number, payload.usager.email) == asker
+        is_their_address = is_address_digest(asker, number, payload.usager.email)
         return is_their_address and not payload.usager.is_deleted
 
     try:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from dsintegration.models import Dossier, UsagerAccess, UsagerSession
 from dsintegration.usager.addresses import is_of, spellings
 from dsintegration.usager.calls import GOOD_ENOUGH, is_asked_within
-from dsintegration.usager.digests import digest
+from dsintegration.usager.digests import digest, digests
 from dsintegration.usager.links import is_for_its_usager
 
 _COOKIE = re.compile(r"suivi_[0-9]{1,10}")
@@ -47,11 +47,11 @@ def find_sessions(request: HttpRequest) -> list[UsagerSession]:
     secrets_here = [value for name, value in request.COOKIES.items() if _COOKIE.fullmatch(name)]
     if not any(secrets_here):
         return []
-    digests = [digest("session", secret) for secret in secrets_here[:MOST]]
+    found = [each for secret in secrets_here[:MOST] for each in digests("session", secret)]
     sessions = UsagerSession.objects.alive().select_related("access__dossier__demarche")
     return [
         session
-        for session in sessions.filter(digest__in=digests).order_by("-last_seen_at")
+        for session in sessions.filter(digest__in=found).order_by("-last_seen_at")
         if is_for_its_usager(session.access)
     ]
 
