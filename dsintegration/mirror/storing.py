@@ -328,7 +328,8 @@ def _left_behind(
 ) -> list[tuple[Dossier, list[list[Any]]]]:
     """Dossiers without an answer of which messages appear in another now, with those that stay."""
     new = [row.ds_id for row in messages if row.ds_id not in stored.get(row.dossier.pk, {})]
-    moved = Message.objects.only("ds_id", "dossier_id").in_bulk(new, field_name="ds_id")
+    rows_of = Message.objects.order_by().only("ds_id", "dossier_id")
+    moved = rows_of.in_bulk(new, field_name="ds_id")
     if not moved:
         return []
     pks = {message.dossier_id for message in moved.values()}
