@@ -6,7 +6,7 @@ dossiers due (`incomplete`), which the next refresh fetches.
 """
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,6 +35,8 @@ SELECT number, selection, EXISTS (
 AT_ONCE = 200
 # A content that cannot be read is asked for again when its dossier moves, and after that.
 PAUSE = timedelta(days=1)
+# What a champ that is kept may be good for, beside being read.
+USES = ("in_list", "is_searchable", "hidden_from_api")
 
 
 class UnknownChamps(ValueError):
@@ -99,8 +101,12 @@ def choose(
     annotations: Collection[str] | None = None,
     demandeur: bool | None = None,
     instruction: bool | None = None,
+    uses: Mapping[str, Collection[str]] | None = None,
 ) -> None:
-    """Keep these, and of each kind no others; None: as it is. Raises UnknownChamps."""
+    """Keep these, and of each kind no others; None: as it is. Raises UnknownChamps.
+
+    `uses`: which of USES the champs of these ids have, by the id; others stay as they are.
+    """
     with writing(None):
         demarche.refresh_from_db(fields=["selection", "selection_key"])
         before = Selection.of(demarche.selection)
@@ -117,11 +123,14 @@ def choose(
                 raise UnknownChamps(unknown)
             for ds_id in possible:
                 rows[ds_id].is_kept = ds_id in chosen
-        ChampDescriptor.objects.bulk_update(rows.values(), ["is_kept"])
+        used = _used(rows.values())
+        for ds_id in rows.keys() & (uses or {}).keys():
+            for use in USES:
+                setattr(rows[ds_id], use, use in (uses or {})[ds_id])
+        ChampDescriptor.objects.bulk_update(rows.values(), ["is_kept", *USES])
         _set_selection(demarche, demandeur=demandeur, instruction=instruction)
         after = Selection.of(demarche.selection)
-        if after != before:
-            detail = _difference(before, after)
+        if detail := _difference(before, after, used, _used(rows.values())):
             number = demarche.number
             journal.write(by.entry(Action.CHOOSE, Outcome.DONE, demarche=number, detail=detail))
 
@@ -155,7 +164,15 @@ def _set_selection(
     demarche.save(update_fields=["selection", "selection_key", "form_read_at"])
 
 
-def _difference(before: Selection, after: Selection) -> str:
+def _used(rows: Iterable[ChampDescriptor]) -> dict[str, set[str]]:
+    """The ids of the champs that have each of USES."""
+    rows = list(rows)
+    return {use: {row.ds_id for row in rows if getattr(row, use)} for use in USES}
+
+
+def _difference(
+    before: Selection, after: Selection, used: dict[str, set[str]], uses: dict[str, set[str]]
+) -> str:
     """For the journal: how many of each are kept now, and how many were."""
     parts = [
         f"{name}={len(getattr(before, name))}>{len(getattr(after, name))}"
@@ -167,7 +184,23 @@ def _difference(before: Selection, after: Selection) -> str:
         for name in ("demandeur", "instruction")
         if getattr(before, name) != getattr(after, name)
     ]
+    parts += [f"{use}={len(used[use])}>{len(uses[use])}" for use in USES if used[use] != uses[use]]
     return ",".join(parts)
+
+
+def waiting(demarche: Demarche) -> int:
+    """How many of its dossiers have not yet all that is chosen."""
+    if not demarche.selection_key:
+        return 0
+    rows = Dossier.objects.filter(demarche=demarche, absent_since=None)
+    return rows.exclude(content_key=demarche.selection_key).count()
+
+
+def erase_unchosen(pk: str, was: Mapping[str, Any], reindex: bool) -> None:
+    """What a choice leaves for after the page: `prune`, of the démarche of that key."""
+    if demarche := Demarche.objects.filter(pk=pk).first():
+        for _ in prune(demarche, Selection.of(was), reindex=reindex):
+            pass
 
 
 def incomplete(demarches: QuerySet[Demarche]) -> Iterator[int]:

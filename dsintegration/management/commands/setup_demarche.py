@@ -10,7 +10,7 @@ from dsintegration import conf, journal
 from dsintegration.exceptions import DSError
 from dsintegration.harmless import in_a_terminal
 from dsintegration.management.base import BAD_INPUT, STATUS_OF, DossierCommand
-from dsintegration.models import ChampDescriptor, Demarche, Dossier
+from dsintegration.models import ChampDescriptor, Demarche
 from dsintegration.numbers import InvalidNumber, parse_number
 from dsintegration.payloads import Selection
 
@@ -100,6 +100,8 @@ class Command(DossierCommand):
             self.stdout.write(f"Contenu effacé de {erased} dossiers, qui n'est plus choisi.")
 
     def _show(self, demarche: Demarche) -> None:
+        from dsintegration.mirror.choices import waiting
+
         rows = list(demarche.champs.all())
         lines = [f"{demarche}"]
         for title, is_annotation in (("Champs", False), ("Annotations privées", True)):
@@ -108,10 +110,8 @@ class Command(DossierCommand):
                 lines += ["", title, *(_line(row) for row in of_kind)]
         selection = Selection.of(demarche.selection)
         lines += ["", _sum(selection, rows)]
-        if waiting := _waiting(demarche):
-            lines.append(
-                f"Le contenu de {waiting} dossiers viendra avec le prochain rafraîchissement."
-            )
+        if due := waiting(demarche):
+            lines.append(f"Le contenu de {due} dossiers viendra avec le prochain rafraîchissement.")
         self.stdout.write("\n".join(in_a_terminal(line) for line in lines))
 
     def _report(self, demarche: Demarche) -> None:
@@ -192,13 +192,6 @@ def _sum(selection: Selection, rows: list[ChampDescriptor]) -> str:
     ]
     parts += [f"{name} : {'oui' if getattr(selection, name) else 'non'}" for name in PEOPLE]
     return f"Conservés : {', '.join(parts)}."
-
-
-def _waiting(demarche: Demarche) -> int:
-    if not demarche.selection_key:
-        return 0
-    rows = Dossier.objects.filter(demarche=demarche, absent_since=None)
-    return rows.exclude(content_key=demarche.selection_key).count()
 
 
 def _delay(delay: timedelta | None) -> str:
