@@ -21,6 +21,7 @@ from dsintegration.admin.changelists import (
     neighbours,
     preserved,
 )
+from dsintegration.admin.contents import shown_of
 from dsintegration.admin.conversations import conversation_of
 from dsintegration.admin.exporting import ExportAdmin
 from dsintegration.admin.fetching import FetchingAdmin
@@ -193,6 +194,8 @@ class DossierAdmin(ExportAdmin, FetchingAdmin):
             "opts": self.opts,
             "dossier": dossier,
             "conversation": conversation_of(dossier),
+            "shown": shown_of(dossier, sight_of(request.user)),
+            "has_choose_permission": request.user.has_perm("dsintegration.change_demarche"),
             "list": neighbours(self, request, dossier),
             "has_fetch_permission": self.has_fetch_permission(request),
             "has_settle_permission": self.has_settle_permission(request),
