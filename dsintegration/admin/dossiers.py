@@ -14,6 +14,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
 
 from dsintegration import journal
+from dsintegration.admin.answers import PREFIX, AnswersFilter, columns_of
 from dsintegration.admin.changelists import (
     DossierChangeList,
     Slice,
@@ -67,8 +68,8 @@ class DossierAdmin(ExportAdmin, FetchingAdmin):
     show_facets = admin.ShowFacets.NEVER
     search_fields = ("number",)  # search() does it; Django wants one to show the box
     search_help_text = (
-        "Numéro de dossier ou de démarche, adresse de l'usager, mots du titre de la démarche ; "
-        "une partie suffit"
+        "Numéro de dossier ou de démarche, adresse de l'usager, mots du titre de la démarche, "
+        "SIRET ou début d'une réponse ; une partie suffit"
     )
     actions = ("refresh_selected",)
 
@@ -130,7 +131,11 @@ class DossierAdmin(ExportAdmin, FetchingAdmin):
         return on_a_page(getattr(dossier, "first_words", ""))
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        return self.list_display_in_queue if _is_queue(request) else self.list_display
+        shown = self.list_display_in_queue if _is_queue(request) else self.list_display
+        return (*shown[:2], *columns_of(request), *shown[2:])
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        return (*self.list_filter, AnswersFilter)
 
     def get_ordering(self, request: HttpRequest) -> Any:
         return ("waiting_since", "pk") if _is_queue(request) else self.ordering
@@ -141,10 +146,11 @@ class DossierAdmin(ExportAdmin, FetchingAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[DossierQuerySet, bool]:
-        return search(queryset, search_term, sight_of(request.user)), False
+        titles = not request.GET.get("demarche__id__exact")
+        return search(queryset, search_term, sight_of(request.user), titles=titles), False
 
     def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
-        return lookup in OFFERED and "\0" not in str(value)
+        return (lookup in OFFERED or lookup.startswith(PREFIX)) and "\0" not in str(value)
 
     def has_settle_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("dsintegration.settle_dossier")
