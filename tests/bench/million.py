@@ -1,4 +1,4 @@
-"""Many dossiers in PostgreSQL, made there: three messages each.
+"""Many dossiers in PostgreSQL, made there: three messages each, and ten searchable answers.
 
 Of two hundred démarches, the first has a third of all dossiers.
 """
@@ -46,6 +46,65 @@ SELECT
 FROM dsintegration_dossier AS dossier, generate_series(1, 3) AS rank
 WHERE number BETWEEN %(first)s AND %(last)s
 """
+
+# Ten champs a démarche, all searchable and the first two columns; a name has two words, an amount
+# and a day are numbers and dates, and the rest are choices of a few.
+CHAMPS = """
+INSERT INTO dsintegration_champdescriptor (
+    demarche_id, ds_id, label, type, is_annotation, repetition, required, rank, first_read_at,
+    is_kept, in_list, is_searchable, hidden_from_api
+)
+SELECT
+    demarche.id, demarche.id || '-' || rank, 'Champ ' || rank,
+    (ARRAY['Text', 'DecimalNumber', 'Date', 'Siret'])[CASE WHEN rank > 4 THEN 1 ELSE rank END],
+    false, '', false, rank, now(), true, rank < 3, true, false
+FROM dsintegration_demarche AS demarche, generate_series(1, 10) AS rank
+"""
+CONTENT = """
+UPDATE dsintegration_dossier SET content_key = 'all', champs = jsonb_build_array(
+    jsonb_build_object('id', demarche_id || '-1', 'label', 'Champ 1', 'type', 'TextChamp',
+        'value', 'Commune d''Exemple' || number, 'text', 'Commune d''Exemple' || number),
+    jsonb_build_object('id', demarche_id || '-2', 'label', 'Champ 2',
+        'type', 'DecimalNumberChamp', 'value', number % 90000, 'text', ''),
+    jsonb_build_object('id', demarche_id || '-5', 'label', 'Champ 5', 'type', 'TextChamp',
+        'value', repeat('une réponse ', 20), 'text', repeat('une réponse ', 20))
+)
+"""
+ANSWERS = """
+INSERT INTO dsintegration_champvalue (dossier_id, champ, text, number, date, is_whole)
+SELECT
+    dossier.id, demarche_id || '-' || greatest(rank, 1),
+    CASE rank
+        WHEN 0 THEN 'exemple' || number
+        WHEN 1 THEN 'commune d exemple' || number
+        WHEN 2 THEN (number % 90000)::text
+        WHEN 3 THEN (date '2024-01-01' + number % 1000)::text
+        WHEN 4 THEN (10000000000000 + number::bigint * 7919)::text
+        ELSE 'choix ' || number % (10 * rank)
+    END,
+    CASE rank WHEN 2 THEN number % 90000 END,
+    CASE rank WHEN 3 THEN date '2024-01-01' + number % 1000 END,
+    rank > 0
+FROM dsintegration_dossier AS dossier, generate_series(0, 10) AS rank
+"""
+
+
+def answer_all() -> None:
+    """Give all dossiers that are here their answers."""
+    indexes = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() " + (
+        "AND tablename = 'dsintegration_champvalue' AND indexname NOT LIKE '%_pkey'"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(indexes)
+        kept = cursor.fetchall()
+        for name, _ in kept:  # made at once they take some minutes less
+            cursor.execute(f'DROP INDEX "{name}"')
+        for statement in (CHAMPS, CONTENT, ANSWERS):
+            cursor.execute(statement)
+        for _, definition in kept:
+            cursor.execute(definition)
+        tables = "dsintegration_champvalue, dsintegration_champdescriptor, dsintegration_dossier"
+        cursor.execute(f"VACUUM ANALYZE {tables}")
 
 
 def fill(first: int, last: int) -> None:
