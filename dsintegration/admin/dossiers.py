@@ -26,7 +26,7 @@ from dsintegration.admin.contents import shown_of
 from dsintegration.admin.conversations import conversation_of
 from dsintegration.admin.exporting import ExportAdmin
 from dsintegration.admin.fetching import FetchingAdmin
-from dsintegration.admin.filters import FILTERS, OFFERED
+from dsintegration.admin.filters import FILTERS, MOST_READ, OFFERED, demarches_of
 from dsintegration.admin.histories import history_of
 from dsintegration.admin.mirror import CappedPaginator
 from dsintegration.admin.searching import search
@@ -146,8 +146,9 @@ class DossierAdmin(ExportAdmin, FetchingAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[DossierQuerySet, bool]:
-        titles = not request.GET.get("demarche__id__exact")
-        return search(queryset, search_term, sight_of(request.user), titles=titles), False
+        known = demarches_of(request)
+        all_of_them = known if len(known) < MOST_READ else None
+        return search(queryset, search_term, sight_of(request.user), all_of_them), False
 
     def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
         return (lookup in OFFERED or lookup.startswith(PREFIX)) and "\0" not in str(value)

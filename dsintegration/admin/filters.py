@@ -16,6 +16,8 @@ from dsintegration.perimeters import sight_of
 
 # Démarches beyond that are found by what is typed.
 MAX_OFFERED = 15
+# And that many may be picked in the field.
+MOST_READ = 150
 
 
 class Filter(admin.SimpleListFilter):
@@ -144,7 +146,7 @@ def demarches_of(request: HttpRequest) -> list[Demarche]:
     if "_ds_demarches" not in known:
         rows = Demarche.objects.defer("selection").order_by("title", "number")
         rows = sight_of(request.user).limit(rows, "pk")
-        known["_ds_demarches"] = list(rows[: 10 * MAX_OFFERED])
+        known["_ds_demarches"] = list(rows[:MOST_READ])
     found: list[Demarche] = known["_ds_demarches"]
     return found
 

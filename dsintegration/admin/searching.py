@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.db.models import Func, Q, QuerySet, TextField
@@ -64,17 +64,26 @@ def numbers_in(text: str) -> list[int]:
     return [number for number in numbers if 0 < number <= MAX_NUMBER][:MAX_NUMBERS]
 
 
-def find_demarches(text: str, sight: Sight) -> list[int]:
-    """The ids of the démarches of that number, or whose title has all these words, in any order."""
+def find_demarches(text: str, sight: Sight, known: Collection[Demarche] | None = None) -> list[int]:
+    """The ids of the démarches of that number, or whose title has all these words, in any order.
+
+    `known`: all those that the account sees, where they have been read.
+    """
     visible = sight.limit(Demarche.objects.all(), "pk")
     if leading := re.match(r"(?:n° ?)?([0-9]{1,10})(?: –|$)", cleaned(text)):
-        numbered = visible.filter(number=min(int(leading[1]), MAX_NUMBER))
-        if pks := list(numbered.values_list("pk", flat=True)):
+        number = min(int(leading[1]), MAX_NUMBER)
+        if known is None:
+            pks = list(visible.filter(number=number).values_list("pk", flat=True))
+        else:
+            pks = [row.pk for row in known if row.number == number]
+        if pks:
             return pks
     words = fold(text).split()
     if not words:
         return []
-    titles = visible.values_list("pk", "title")
+    titles = (
+        visible.values_list("pk", "title") if known is None else [(r.pk, r.title) for r in known]
+    )
     return [pk for pk, title in titles if _has_all(words, fold(title))]
 
 
@@ -83,18 +92,18 @@ def _has_all(words: Iterable[str], title: str) -> bool:
 
 
 def search(
-    queryset: DossierQuerySet, text: str, sight: Sight, *, titles: bool = True
+    queryset: DossierQuerySet, text: str, sight: Sight, known: Collection[Demarche] | None = None
 ) -> DossierQuerySet:
     """The dossiers that the text means. `queryset` is limited to what the account sees.
 
-    `titles`: whether words may be those of a démarche, which they are not inside of one.
+    `known`: all the démarches that it sees, where they have been read.
     """
     text = cleaned(text)
     if not text:
         return queryset
     answers = _answered(text, sight)
     if numbers := numbers_in(text):
-        return _by_number(queryset, numbers, sight, answers)
+        return _by_number(queryset, numbers, sight, answers, known)
     if not any(map(str.isalnum, text)):
         return queryset.none()  # signs
     part = answers
@@ -105,7 +114,7 @@ def search(
             return theirs | queryset.filter(answers) if answers else theirs
         if " " not in text and len(text) >= SHORTEST_PART:
             part |= _having(queryset, text.lower())
-        if demarches := find_demarches(text, sight) if titles and "@" not in text else []:
+        if demarches := find_demarches(text, sight, known) if "@" not in text else []:
             part |= Q(demarche__in=demarches)
     return queryset.alias(_text=SearchText()).filter(part) if part else queryset.none()
 
@@ -135,14 +144,18 @@ def having(rows: QuerySet[ChampValue]) -> Q:
 
 
 def _by_number(
-    queryset: DossierQuerySet, numbers: list[int], sight: Sight, answers: Q
+    queryset: DossierQuerySet,
+    numbers: list[int],
+    sight: Sight,
+    answers: Q,
+    known: Collection[Demarche] | None,
 ) -> DossierQuerySet:
     if answers:
         return queryset.filter(Q(number__in=numbers) | answers)
     if len(numbers) > 1:
         return queryset.filter(number__in=numbers)
     [number] = numbers
-    demarches = find_demarches(str(number), sight)
+    demarches = find_demarches(str(number), sight, known)
     of_demarche = Q(demarche__in=demarches) if demarches else Q()
     if number < 10 ** (SHORTEST_PART - 1):
         return queryset.filter(Q(number=number) | of_demarche)

@@ -141,5 +141,5 @@ class TestColumns:
     def test_statements(self, exporter, whole, django_assert_max_num_queries):
         for _ in range(30):
             DossierFactory(demarche=whole.demarche)
-        with django_assert_max_num_queries(13):
+        with django_assert_max_num_queries(14):
             exporter.post(EXPORT, {"format": XLSX})
