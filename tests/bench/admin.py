@@ -14,6 +14,7 @@ TURNS = 9
 AT_MOST, STATEMENTS = 2.3, 12
 # What the second agent sees, by number: the largest démarche and two others.
 PERIMETER = [1, 8, 9]
+FILTER = "/admin/dsintegration/dossier/?demarche__id__exact={demarche}&champ.{demarche}"
 PAGES = {
     "list": "/admin/dsintegration/dossier/",
     "list by deposit": "/admin/dsintegration/dossier/?o=6",
@@ -31,13 +32,13 @@ PAGES = {
     "search by démarche": "/admin/dsintegration/dossier/?q=n°+8",
     "search by title": "/admin/dsintegration/dossier/?q=aide",
     "search by SIRET": "/admin/dsintegration/dossier/?q=100+059+392+50000",
-    "search by a name": "/admin/dsintegration/dossier/?q=exemple750",
+    "search by a name": "/admin/dsintegration/dossier/?q=exemple750+fin",
     "search, common word": "/admin/dsintegration/dossier/?q=commune",
-    "filter by a name": "/admin/dsintegration/dossier/?demarche__id__exact={demarche}&champ.{demarche}-1=exemple75",
-    "filter by a choice": "/admin/dsintegration/dossier/?demarche__id__exact={demarche}&champ.{demarche}-5=choix",
-    "filter by amounts": "/admin/dsintegration/dossier/?demarche__id__exact={demarche}&champ.{demarche}-2.min=700&champ.{demarche}-2.max=900",
-    "filter by many": "/admin/dsintegration/dossier/?demarche__id__exact={demarche}&champ.{demarche}-2.min=300",
-    "filter by days": "/admin/dsintegration/dossier/?demarche__id__exact={demarche}&champ.{demarche}-3.min=2026-01-01",
+    "filter by a name": f"{FILTER}-1=exemple750+fin",
+    "filter by a choice": f"{FILTER}-5=choix",
+    "filter by amounts": f"{FILTER}-2.min=700&champ.{{demarche}}-2.max=900",
+    "filter by many": f"{FILTER}-2.min=300",
+    "filter by days": f"{FILTER}-3.min=2026-01-01",
     "one of the queue": (
         "/admin/dsintegration/dossier/{waiting}/change/?_changelist_filters=situation%3Da_repondre"
     ),

@@ -17,11 +17,10 @@ INSERT INTO dsintegration_dossier (
     usager_spoke_last, last_human_at, last_human_author, waiting_since, version, changed_at,
     fetched_at, checked_at, absent_since,
     last_error_code, last_error_reason, last_error_at,
-    content_key, content_error_reason
+    content_key, content_error_reason, champs
 )
 SELECT
-    n, 'RG9zc2llci0' || n, (SELECT min(id) FROM dsintegration_demarche)
-        + CASE WHEN n %% 3 = 0 THEN 0 ELSE n %% %(demarches)s END,
+    n, 'RG9zc2llci0' || n, home,
     (ARRAY['en_construction', 'en_instruction', 'accepte', 'refuse', 'sans_suite'])[1 + n %% 5],
     'Usager' || n / 3 || '@example.org', filed, filed, filed + interval '5 days',
     CASE WHEN n %% 5 > 1 THEN filed + interval '40 days' END, filed + interval '9 days',
@@ -33,10 +32,21 @@ SELECT
     CASE WHEN n %% 1000 = 1 THEN 'upstream_unavailable' ELSE '' END,
     CASE WHEN n %% 1000 = 1 THEN 'query_timeout' ELSE '' END,
     CASE WHEN n %% 1000 = 1 THEN filed + interval '60 days' END,
-    '', ''
+    '', '', jsonb_build_array(
+        jsonb_build_object('id', home || '-1', 'label', 'Champ 1', 'type', 'TextChamp',
+            'value', 'Commune d''Exemple' || n, 'text', 'Commune d''Exemple' || n),
+        jsonb_build_object('id', home || '-2', 'label', 'Champ 2', 'type', 'DecimalNumberChamp',
+            'value', n %% 90000, 'text', ''),
+        jsonb_build_object('id', home || '-5', 'label', 'Champ 5', 'type', 'TextChamp',
+            'value', repeat('une réponse ', 20), 'text', repeat('une réponse ', 20))
+    )
 FROM (
-    SELECT n, now() - (n::bigint * 7919 %% 94600000) * interval '1 second' AS filed
-    FROM generate_series(%(first)s, %(last)s) AS n
+    SELECT n, home, now() - (n::bigint * 7919 %% 94600000) * interval '1 second' AS filed
+    FROM generate_series(%(first)s, %(last)s) AS n,
+        LATERAL (
+            SELECT min(id) + CASE WHEN n %% 3 = 0 THEN 0 ELSE n %% %(demarches)s END AS home
+            FROM dsintegration_demarche
+        ) AS its
 ) AS numbers
 """
 MESSAGES = """
@@ -63,23 +73,13 @@ SELECT
     false, '', false, rank, now(), true, rank < 3, true, false
 FROM dsintegration_demarche AS demarche, generate_series(1, 10) AS rank
 """
-CONTENT = """
-UPDATE dsintegration_dossier SET content_key = 'all', champs = jsonb_build_array(
-    jsonb_build_object('id', demarche_id || '-1', 'label', 'Champ 1', 'type', 'TextChamp',
-        'value', 'Commune d''Exemple' || number, 'text', 'Commune d''Exemple' || number),
-    jsonb_build_object('id', demarche_id || '-2', 'label', 'Champ 2',
-        'type', 'DecimalNumberChamp', 'value', number % 90000, 'text', ''),
-    jsonb_build_object('id', demarche_id || '-5', 'label', 'Champ 5', 'type', 'TextChamp',
-        'value', repeat('une réponse ', 20), 'text', repeat('une réponse ', 20))
-)
-"""
 ANSWERS = """
 INSERT INTO dsintegration_champvalue (dossier_id, champ, text, number, date, is_whole)
 SELECT
     dossier.id, demarche_id || '-' || greatest(rank, 1),
     CASE rank
-        WHEN 0 THEN 'exemple' || number
-        WHEN 1 THEN 'commune d exemple' || number
+        WHEN 0 THEN 'exemple' || number || ' fin'
+        WHEN 1 THEN 'commune d exemple' || number || ' fin'
         WHEN 2 THEN (number % 90000)::text
         WHEN 3 THEN (date '2024-01-01' + number % 1000)::text
         WHEN 4 THEN (10000000000000 + number::bigint * 7919)::text
@@ -102,7 +102,7 @@ def answer_all() -> None:
         kept = cursor.fetchall()
         for name, _ in kept:  # made at once they take some minutes less
             cursor.execute(f'DROP INDEX "{name}"')
-        for statement in (CHAMPS, CONTENT, ANSWERS):
+        for statement in (CHAMPS, ANSWERS):
             cursor.execute(statement)
         for _, definition in kept:
             cursor.execute(definition)
