@@ -18,6 +18,9 @@ from manage import SETTINGS_ARE_WRONG, main
 ACCOUNT = "demo"
 # Those of the sandbox.
 FIRST_DOSSIERS = range(12345, 12359)
+# Its démarche whose form has every kind of champ; columns that the demo adds to a list.
+FULL_FORM = 901
+COLUMNS = 3
 
 
 def address() -> str:
@@ -75,6 +78,7 @@ def serve(*, sandbox: bool) -> None:
 
     call_command("setup_groups", stdout=io.StringIO())
     if sandbox:
+        choose_everything(FULL_FORM)
         for number in FIRST_DOSSIERS:
             fetch_dossier(number)
         bring_the_crowd()
@@ -88,21 +92,56 @@ def serve(*, sandbox: bool) -> None:
     manage("runserver", "--noreload", where)
 
 
+def choose_everything(demarche_number: int) -> None:
+    """Of an invented form, whose answers are nobody's; of a real one, as little as is needed."""
+    from dsintegration import journal
+    from dsintegration.mirror.choices import choose
+    from dsintegration.services import read_form
+
+    demarche = read_form(demarche_number)
+    rows = list(demarche.champs.all())
+    kept = [row for row in rows if row.can_be_kept]
+    shown = [row.ds_id for row in kept if row.type in {"Text", "DecimalNumber"}][:COLUMNS]
+    choose(
+        demarche,
+        by=journal.command(),
+        champs=[row.ds_id for row in kept if not row.is_annotation],
+        annotations=[row.ds_id for row in kept if row.is_annotation],
+        demandeur=True,
+        instruction=True,
+        uses={
+            row.ds_id: [
+                *(["in_list"] if row.ds_id in shown else []),
+                *(["is_searchable"] if row.can_be_searched else []),
+            ]
+            for row in rows
+        },
+    )
+
+
 def bring_the_crowd() -> None:
     """Some thousands of dossiers, here and in the sandbox; by no request, which would take long."""
     from django.utils import timezone
 
     from dsintegration import journal
     from dsintegration.conf import SANDBOX_INSTANCE
+    from dsintegration.mirror.choices import selections
     from dsintegration.mirror.storing import store
     from dsintegration.moments import Moment
     from dsintegration.payloads import parse_dossier
     from dsintegration.sandbox import running_sandbox
-    from dsintegration.sandbox.crowd import crowd
+    from dsintegration.sandbox.crowd import TITLES, crowd
+    from dsintegration.sandbox.forms import as_asked
 
     dossiers = crowd()
     running_sandbox().dossiers.update(dossiers)
-    payloads = [parse_dossier(dossier, number) for number, dossier in dossiers.items()]
+    for demarche in TITLES:
+        choose_everything(demarche)
+    chosen = selections().by_demarche
+    payloads = []
+    for number, dossier in dossiers.items():
+        selection = chosen[dossier["demarche"]["number"]]
+        payloads.append(parse_dossier(as_asked(dossier, selection.champs), number, selection))
     now = timezone.now()
     for start in range(0, len(payloads), 200):
         store(payloads[start : start + 200], SANDBOX_INSTANCE, Moment(now, now), journal.TASK)

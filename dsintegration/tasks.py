@@ -131,6 +131,14 @@ def fetch_lot(pk: str) -> None:
     fetch_lot(pk)
 
 
+@shared_task(name="dsintegration.erase_unchosen", **OPTIONS, **WITHOUT_DATABASE)
+def erase_unchosen(pk: str, was: dict[str, Any], reindex: bool) -> None:
+    """Erase what is no longer chosen of a démarche; `was`: its former choice."""
+    from dsintegration.mirror.choices import erase_unchosen
+
+    erase_unchosen(pk, was, reindex)
+
+
 @shared_task(
     name="dsintegration.answer_usager", bind=True, throws=(TryAgain,), **OPTIONS, **WITHOUT_DATABASE
 )

@@ -14,6 +14,7 @@ from django.utils.functional import cached_property
 from dsintegration.admin.searching import numbers_in
 from dsintegration.bodies import first_words
 from dsintegration.models import Dossier, Message
+from dsintegration.models.mirror import CONTENT
 
 # Parameter of Django's own: the list that somebody came from.
 FILTERS_VAR = "_changelist_filters"
@@ -23,6 +24,15 @@ class DossierChangeList(ChangeList):
     @property
     def is_queue(self) -> bool:
         return bool(self.params.get("situation") == "a_repondre")
+
+    def get_queryset(
+        self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
+    ) -> Any:
+        """Without what is large, but for what a column shows."""
+        shown = {getattr(column, "content", "") for column in self.list_display}
+        left = [name for name in CONTENT if name not in shown]
+        rows = super().get_queryset(request, exclude_parameters)
+        return rows.defer(*left, "demarche__selection")
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)

@@ -12,12 +12,14 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from dsintegration.admin.mirror import MirrorAdmin, in_words
+from dsintegration.admin.keeping import KeepingAdmin
+from dsintegration.admin.mirror import in_words
 from dsintegration.admin.searching import find_demarches
 from dsintegration.harmless import on_a_page
 from dsintegration.mirror.following import begin_again
 from dsintegration.mirror.summary import summary
 from dsintegration.models import Demarche, Dossier
+from dsintegration.payloads import Selection
 from dsintegration.perimeters import sight_of
 from dsintegration.templatetags.dossiers import thousands
 
@@ -48,8 +50,9 @@ def _count_of(state: Dossier.State) -> Callable[[Any], str]:
 
 
 @admin.register(Demarche)
-class DemarcheAdmin(MirrorAdmin):
+class DemarcheAdmin(KeepingAdmin):
     path_to_demarche = "pk"
+    change_form_template = "admin/dsintegration/demarche/change_form.html"
     list_display = (
         "number",
         "shown_title",
@@ -63,8 +66,8 @@ class DemarcheAdmin(MirrorAdmin):
     ordering = ("title", "number")
     search_fields = ("title", "=number")
     search_help_text = "Numéro, ou mots du titre"
-    fields = ("number", "shown_title", "fetched_at", "followed", "decision_hidden")
-    readonly_fields = ("number", "shown_title", "fetched_at")
+    fields = ("number", "shown_title", "fetched_at", "content", "followed", "decision_hidden")
+    readonly_fields = ("number", "shown_title", "fetched_at", "content")
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -85,6 +88,15 @@ class DemarcheAdmin(MirrorAdmin):
             return queryset, False
         found = find_demarches(search_term, sight_of(request.user))
         return queryset.filter(pk__in=found), False
+
+    @admin.display(description="contenu des dossiers")
+    def content(self, demarche: Any) -> str:
+        """What is kept of it, in short."""
+        selection = Selection.of(demarche.selection)
+        kept = [*selection.champs, *selection.annotations]
+        said = [f"champs : {thousands(len(kept))}"] if kept else []
+        said += [name for name in ("demandeur", "instruction") if getattr(selection, name)]
+        return ", ".join(said) or "rien n'est conservé"
 
     @admin.display(description="Total")
     def dossiers(self, demarche: Any) -> SafeString:

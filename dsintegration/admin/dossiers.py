@@ -14,6 +14,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
 
 from dsintegration import conf, journal
+from dsintegration.admin.answers import PREFIX, AnswersFilter, columns_of
 from dsintegration.admin.changelists import (
     DossierChangeList,
     Slice,
@@ -21,10 +22,11 @@ from dsintegration.admin.changelists import (
     neighbours,
     preserved,
 )
+from dsintegration.admin.contents import shown_of
 from dsintegration.admin.conversations import conversation_of
 from dsintegration.admin.exporting import ExportAdmin
 from dsintegration.admin.files import FilesAdmin
-from dsintegration.admin.filters import FILTERS, OFFERED
+from dsintegration.admin.filters import FILTERS, MOST_READ, OFFERED, demarches_of
 from dsintegration.admin.histories import history_of
 from dsintegration.admin.mirror import CappedPaginator
 from dsintegration.admin.searching import search
@@ -66,8 +68,8 @@ class DossierAdmin(ExportAdmin, FilesAdmin):
     show_facets = admin.ShowFacets.NEVER
     search_fields = ("number",)  # search() does it; Django wants one to show the box
     search_help_text = (
-        "Numéro de dossier ou de démarche, adresse de l'usager, mots du titre de la démarche ; "
-        "une partie suffit"
+        "Numéro de dossier ou de démarche, adresse de l'usager, mots du titre de la démarche, "
+        "SIRET ou début d'une réponse ; une partie suffit"
     )
     actions = ("refresh_selected",)
 
@@ -129,7 +131,11 @@ class DossierAdmin(ExportAdmin, FilesAdmin):
         return on_a_page(getattr(dossier, "first_words", ""))
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        return self.list_display_in_queue if _is_queue(request) else self.list_display
+        shown = self.list_display_in_queue if _is_queue(request) else self.list_display
+        return (*shown[:2], *columns_of(request), *shown[2:])
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        return (*self.list_filter, AnswersFilter)
 
     def get_ordering(self, request: HttpRequest) -> Any:
         return ("waiting_since", "pk") if _is_queue(request) else self.ordering
@@ -140,10 +146,12 @@ class DossierAdmin(ExportAdmin, FilesAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[DossierQuerySet, bool]:
-        return search(queryset, search_term, sight_of(request.user)), False
+        known = demarches_of(request)
+        all_of_them = known if len(known) < MOST_READ else None
+        return search(queryset, search_term, sight_of(request.user), all_of_them), False
 
     def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
-        return lookup in OFFERED and "\0" not in str(value)
+        return (lookup in OFFERED or lookup.startswith(PREFIX)) and "\0" not in str(value)
 
     def has_settle_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("dsintegration.settle_dossier")
@@ -194,6 +202,8 @@ class DossierAdmin(ExportAdmin, FilesAdmin):
             "dossier": dossier,
             "conversation": conversation_of(dossier),
             "opens_files": conf.files() != "off",
+            "shown": shown_of(dossier, sight_of(request.user)),
+            "has_choose_permission": request.user.has_perm("dsintegration.change_demarche"),
             "list": neighbours(self, request, dossier),
             "has_fetch_permission": self.has_fetch_permission(request),
             "has_settle_permission": self.has_settle_permission(request),

@@ -9,7 +9,7 @@ import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import IO, Any
 from xml.sax.saxutils import escape
 
@@ -18,15 +18,14 @@ from django.utils import timezone
 
 from dsintegration.models import Dossier
 
-SHEET = "Dossiers"
-MOMENT = "%d/%m/%Y %H:%M"
+MOMENT, DAY = "%d/%m/%Y %H:%M", "%d/%m/%Y"
 # What no spreadsheet holds; XML 1.0 knows neither of the last two.
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 # What a spreadsheet takes for the beginning of a formula, blanks before it or not.
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 LONGEST = 32_767
 
-Cell = str | int | datetime | None
+Cell = str | int | float | date | None  # a moment is a date, too
 
 
 @dataclass(frozen=True)
@@ -70,11 +69,23 @@ COLUMNS = (
 )
 
 
-def cells(dossier: Dossier) -> list[Cell]:
-    return [_cell(column.value(dossier)) for column in COLUMNS]
+@dataclass(frozen=True)
+class Sheet:
+    name: str
+    columns: Sequence[Column]
+    rows: Iterable[Sequence[Cell]]
+
+    @property
+    def lines(self) -> Iterator[Sequence[Cell]]:
+        yield [cell_of(column.title) for column in self.columns]
+        yield from self.rows
 
 
-def _cell(value: Any) -> Cell:
+def cells(dossier: Dossier, columns: Iterable[Column] = COLUMNS) -> list[Cell]:
+    return [cell_of(column.value(dossier)) for column in columns]
+
+
+def cell_of(value: Any) -> Cell:
     """What a spreadsheet takes as it is: a moment of Paris, a number, a harmless text."""
     if isinstance(value, datetime):
         return timezone.localtime(value).replace(tzinfo=None, second=0, microsecond=0)
@@ -96,32 +107,41 @@ _XLSX_PARTS = {
         'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
         f'<Override PartName="/xl/workbook.xml" ContentType="{_SHEETS_TYPE}.sheet.main+xml"/>'
         f'<Override PartName="/xl/styles.xml" ContentType="{_SHEETS_TYPE}.styles+xml"/>'
-        f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{_SHEETS_TYPE}.worksheet+xml"'
-        "/></Types>"
+        "{types}</Types>"
     ),
     "_rels/.rels": (
         f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="r1" '
         f'Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>'
     ),
     "xl/workbook.xml": (
-        f'<workbook xmlns="{_SHEETS}" xmlns:r="{_OFFICE}"><sheets>'
-        f'<sheet name="{SHEET}" sheetId="1" r:id="r1"/></sheets></workbook>'
+        f'<workbook xmlns="{_SHEETS}" xmlns:r="{_OFFICE}"><sheets>{{sheets}}</sheets></workbook>'
     ),
     "xl/_rels/workbook.xml.rels": (
         f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="r1" '
-        f'Type="{_OFFICE}/worksheet" Target="worksheets/sheet1.xml"/><Relationship Id="r2" '
-        f'Type="{_OFFICE}/styles" Target="styles.xml"/></Relationships>'
+        f'Type="{_OFFICE}/styles" Target="styles.xml"/>{{relations}}</Relationships>'
     ),
-    # The second format is that of moments.
+    # The second format is that of moments, the third that of days.
     "xl/styles.xml": (
         f'<styleSheet xmlns="{_SHEETS}"><numFmts count="1"><numFmt numFmtId="164" '
         'formatCode="dd/mm/yyyy hh:mm"/></numFmts><fonts count="1"><font><sz val="11"/>'
         '<name val="Calibri"/></font></fonts><fills count="2"><fill><patternFill '
         'patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill></fills>'
         '<borders count="1"><border/></borders>'
-        '<cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="2"><xf/>'
-        '<xf numFmtId="164" xfId="0" applyNumberFormat="1"/></cellXfs><cellStyles count="1">'
+        '<cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="3"><xf/>'
+        '<xf numFmtId="164" xfId="0" applyNumberFormat="1"/>'
+        '<xf numFmtId="14" xfId="0" applyNumberFormat="1"/></cellXfs><cellStyles count="1">'
         '<cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
+    ),
+}
+# What each sheet adds to them.
+_XLSX_SHEET = {
+    "types": (
+        f'<Override PartName="/xl/worksheets/sheet{{n}}.xml" '
+        f'ContentType="{_SHEETS_TYPE}.worksheet+xml"/>'
+    ),
+    "sheets": '<sheet name="{name}" sheetId="{n}" r:id="s{n}"/>',
+    "relations": (
+        f'<Relationship Id="s{{n}}" Type="{_OFFICE}/worksheet" Target="worksheets/sheet{{n}}.xml"/>'
     ),
 }
 _XLSX_HEAD = (
@@ -133,20 +153,25 @@ _XLSX_TAIL = "</sheetData></worksheet>"
 _FIRST_DAY = datetime(1899, 12, 30)  # noqa: DTZ001  # of a spreadsheet, which knows no zones
 
 
-def write_xlsx(rows: Iterable[Sequence[Cell]], file: IO[bytes]) -> None:
+def write_xlsx(sheets: Sequence[Sheet], file: IO[bytes]) -> None:
     """By hand: the library takes three times as long."""
-    cols = "".join(
-        f'<col min="{place}" max="{place}" width="{column.width}" customWidth="1"/>'
-        for place, column in enumerate(COLUMNS, start=1)
-    )
+    added = {
+        name: "".join(part.format(n=n, name=sheet.name) for n, sheet in enumerate(sheets, start=1))
+        for name, part in _XLSX_SHEET.items()
+    }
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, part in _XLSX_PARTS.items():
-            archive.writestr(name, f"{_XML}{part}")
-        with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as content:
-            content.write(_XLSX_HEAD.format(cols=cols).encode())
-            for row in _with_titles(rows):
-                content.write(f"<row>{''.join(map(_xlsx_cell, row))}</row>".encode())
-            content.write(_XLSX_TAIL.encode())
+            archive.writestr(name, _XML + part.format_map(added))
+        for n, sheet in enumerate(sheets, start=1):
+            cols = "".join(
+                f'<col min="{place}" max="{place}" width="{column.width}" customWidth="1"/>'
+                for place, column in enumerate(sheet.columns, start=1)
+            )
+            with archive.open(f"xl/worksheets/sheet{n}.xml", "w", force_zip64=True) as content:
+                content.write(_XLSX_HEAD.format(cols=cols).encode())
+                for row in sheet.lines:
+                    content.write(f"<row>{''.join(map(_xlsx_cell, row))}</row>".encode())
+                content.write(_XLSX_TAIL.encode())
 
 
 def _xlsx_cell(value: Cell) -> str:
@@ -154,21 +179,28 @@ def _xlsx_cell(value: Cell) -> str:
         return "<c/>"
     if isinstance(value, datetime):
         return f'<c s="1"><v>{(value - _FIRST_DAY).total_seconds() / 86400:.10f}</v></c>'
-    if isinstance(value, int):
+    if isinstance(value, date):
+        return f'<c s="2"><v>{(value - _FIRST_DAY.date()).days}</v></c>'
+    if isinstance(value, int | float):
         return f"<c><v>{value}</v></c>"
     return f'<c t="inlineStr"><is><t xml:space="preserve">{escape(value)}</t></is></c>'
 
 
-def write_csv(rows: Iterable[Sequence[Cell]], file: IO[bytes]) -> None:
-    """With semicolons and a mark: as a French Excel reads it."""
+def write_csv(sheets: Sequence[Sheet], file: IO[bytes]) -> None:
+    """The first sheet, with semicolons and a mark: as a French Excel reads it."""
     text = io.TextIOWrapper(file, "utf-8-sig", newline="", write_through=True)
     writer = csv.writer(text, delimiter=";")
-    writer.writerow([column.title for column in COLUMNS])
-    for row in rows:
-        writer.writerow(
-            [f"{cell:{MOMENT}}" if isinstance(cell, datetime) else cell for cell in row]
-        )
+    for row in sheets[0].lines:
+        writer.writerow(map(_csv_cell, row))
     text.detach()
+
+
+def _csv_cell(value: Cell) -> Cell:
+    if isinstance(value, datetime):
+        return f"{value:{MOMENT}}"
+    if isinstance(value, date):
+        return f"{value:{DAY}}"
+    return str(value).replace(".", ",") if isinstance(value, float) else value
 
 
 ODS_TYPE = "application/vnd.oasis.opendocument.spreadsheet"
@@ -190,10 +222,13 @@ _ODS_HEAD = (
     'number:style="long"/><number:text> </number:text><number:hours number:style="long"/>'
     '<number:text>:</number:text><number:minutes number:style="long"/></number:date-style>'
     '<style:style style:name="moment" style:family="table-cell" style:data-style-name="N1"/>'
+    '<number:date-style style:name="N2"><number:day number:style="long"/><number:text>/'
+    '</number:text><number:month number:style="long"/><number:text>/</number:text><number:year '
+    'number:style="long"/></number:date-style>'
+    '<style:style style:name="day" style:family="table-cell" style:data-style-name="N2"/>'
     "</office:automatic-styles><office:body><office:spreadsheet>"
-    f'<table:table table:name="{SHEET}">'
 )
-_ODS_TAIL = "</table:table></office:spreadsheet></office:body></office:document-content>"
+_ODS_TAIL = "</office:spreadsheet></office:body></office:document-content>"
 _ODS_MANIFEST = (
     '<?xml version="1.0" encoding="UTF-8"?><manifest:manifest '
     'xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0" manifest:version="1.2">'
@@ -203,22 +238,20 @@ _ODS_MANIFEST = (
 )
 
 
-def write_ods(rows: Iterable[Sequence[Cell]], file: IO[bytes]) -> None:
+def write_ods(sheets: Sequence[Sheet], file: IO[bytes]) -> None:
     """By hand: the library keeps the whole document, 1.6 GiB for fifty thousand rows."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("mimetype", ODS_TYPE, zipfile.ZIP_STORED)
         archive.writestr("META-INF/manifest.xml", _ODS_MANIFEST)
         with archive.open("content.xml", "w", force_zip64=True) as content:
             content.write(_ODS_HEAD.encode())
-            for row in _with_titles(rows):
-                line = "".join(map(_ods_cell, row))
-                content.write(f"<table:table-row>{line}</table:table-row>".encode())
+            for sheet in sheets:
+                content.write(f'<table:table table:name="{sheet.name}">'.encode())
+                for row in sheet.lines:
+                    line = "".join(map(_ods_cell, row))
+                    content.write(f"<table:table-row>{line}</table:table-row>".encode())
+                content.write(b"</table:table>")
             content.write(_ODS_TAIL.encode())
-
-
-def _with_titles(rows: Iterable[Sequence[Cell]]) -> Iterator[Sequence[Cell]]:
-    yield [column.title for column in COLUMNS]
-    yield from rows
 
 
 def _ods_cell(value: Cell) -> str:
@@ -230,7 +263,13 @@ def _ods_cell(value: Cell) -> str:
             f'office:date-value="{value.isoformat()}"><text:p>{value:{MOMENT}}</text:p>'
             "</table:table-cell>"
         )
-    if isinstance(value, int):
+    if isinstance(value, date):
+        return (
+            '<table:table-cell table:style-name="day" office:value-type="date" '
+            f'office:date-value="{value.isoformat()}"><text:p>{value:{DAY}}</text:p>'
+            "</table:table-cell>"
+        )
+    if isinstance(value, int | float):
         return (
             f'<table:table-cell office:value-type="float" office:value="{value}"><text:p>{value}'
             "</text:p></table:table-cell>"
@@ -244,7 +283,7 @@ class Format:
     name: str
     extension: str
     content_type: str
-    write: Callable[[Iterable[Sequence[Cell]], IO[bytes]], None]
+    write: Callable[[Sequence[Sheet], IO[bytes]], None]
 
 
 FORMATS = (

@@ -18,15 +18,17 @@ from django.utils import timezone
 
 from dsintegration import journal
 from dsintegration.admin.changelists import DossierChangeList
-from dsintegration.admin.export import FORMATS, Cell, Format, FormatForm, cells
+from dsintegration.admin.export import COLUMNS, FORMATS, Cell, Format, FormatForm, Sheet, cells
 from dsintegration.admin.filters import OFFERED
 from dsintegration.admin.mirror import MirrorAdmin
+from dsintegration.admin.sheets import MAX_CHAMPS, Answers
 from dsintegration.models import Action, Dossier
 
 MAX_EXPORTED = 50_000
 # Beyond, the journal has their count only.
 MAX_NAMED = 1000
-AT_ONCE = 2000
+# Rows of one chunk; answers may be long.
+AT_ONCE, AT_ONCE_WITH_ANSWERS = 2000, 200
 
 
 class ExportAdmin(MirrorAdmin):
@@ -67,6 +69,8 @@ class ExportAdmin(MirrorAdmin):
             "form": form,
             "cl": changes,
             "count": min(count, MAX_EXPORTED),
+            "answers": Answers(changes.queryset),
+            "max_champs": MAX_CHAMPS,
             "is_too_many": count > MAX_EXPORTED,
         }
         return TemplateResponse(request, "admin/dsintegration/dossier/export.html", context)
@@ -78,7 +82,7 @@ class ExportAdmin(MirrorAdmin):
         numbers: list[int] = []
         demarches: list[int] = []
         with tempfile.TemporaryFile() as file:
-            format.write(_rows(queryset, numbers, demarches), file)
+            format.write(_sheets(queryset, numbers, demarches), file)
             file.seek(0)
             content = file.read()
         by = journal.user(request.user)
@@ -93,14 +97,24 @@ class ExportAdmin(MirrorAdmin):
         return HttpResponse(content, content_type=format.content_type, headers=headers)
 
 
-def _rows(
-    queryset: QuerySet[Dossier], numbers: list[int], demarches: list[int]
-) -> Iterator[Sequence[Cell]]:
-    """Each dossier; what was shown is noted on the way."""
-    for dossier in queryset.iterator(chunk_size=AT_ONCE):
-        numbers.append(dossier.number)
-        demarches.append(dossier.demarche.number)
-        yield cells(dossier)
+def _sheets(queryset: QuerySet[Dossier], numbers: list[int], demarches: list[int]) -> list[Sheet]:
+    """What was shown is noted on the way."""
+    answers = Answers(queryset)
+    columns = [*COLUMNS, *answers.columns]
+    dossiers = queryset.defer(None).defer(*answers.deferred, "demarche__selection")
+    at_once = AT_ONCE_WITH_ANSWERS if answers.columns else AT_ONCE
+
+    def rows() -> Iterator[Sequence[Cell]]:
+        for dossier in dossiers.iterator(chunk_size=at_once):
+            numbers.append(dossier.number)
+            demarches.append(dossier.demarche.number)
+            yield cells(dossier, columns)
+
+    sheets = [Sheet("Dossiers", columns, rows())]
+    if answers.have_rows:
+        again = answers.rows(dossiers.iterator(chunk_size=at_once))
+        sheets.append(Sheet("Blocs répétables", answers.columns_of_rows, again))
+    return sheets
 
 
 def _log(request: HttpRequest, format: Format, count: int) -> None:

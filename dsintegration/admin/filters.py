@@ -16,6 +16,8 @@ from dsintegration.perimeters import sight_of
 
 # Démarches beyond that are found by what is typed.
 MAX_OFFERED = 15
+# And that many may be picked in the field.
+MOST_READ = 150
 
 
 class Filter(admin.SimpleListFilter):
@@ -120,7 +122,7 @@ class DepositFilter(Filter):
         return queryset
 
 
-class _Named(admin.ListFilter):
+class NamedFilter(admin.ListFilter):
     """One that reads its parameters by itself."""
 
     parameters: tuple[str, ...]
@@ -138,7 +140,18 @@ class _Named(admin.ListFilter):
         return list(self.parameters)
 
 
-class DemarcheFilter(_Named):
+def demarches_of(request: HttpRequest) -> list[Demarche]:
+    """The first ones that the account sees, read once for each request."""
+    known = request.__dict__
+    if "_ds_demarches" not in known:
+        rows = Demarche.objects.defer("selection").order_by("title", "number")
+        rows = sight_of(request.user).limit(rows, "pk")
+        known["_ds_demarches"] = list(rows[:MOST_READ])
+    found: list[Demarche] = known["_ds_demarches"]
+    return found
+
+
+class DemarcheFilter(NamedFilter):
     """One of the démarches by a link, or those whose number or title is typed."""
 
     title = "démarche"
@@ -167,14 +180,15 @@ class DemarcheFilter(_Named):
 
     def chosen(self) -> str:
         if self.pk:
-            rows = sight_of(self.request.user).limit(Demarche.objects.filter(pk=self.pk), "pk")
+            known = [row for row in demarches_of(self.request) if row.pk == self.pk]
+            mine = Demarche.objects.filter(pk=self.pk)
+            rows = known or sight_of(self.request.user).limit(mine, "pk")
             return next((on_a_page(demarche.title) for demarche in rows), "")
         return f"démarche « {self.typed} »" if self.typed else ""
 
     def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
         """All of them where they are few; the template offers those to a field otherwise."""
-        rows = sight_of(self.request.user).limit(Demarche.objects.order_by("title", "number"), "pk")
-        self.demarches = list(rows[: 10 * MAX_OFFERED])
+        self.demarches = demarches_of(self.request)
         self.hidden = [
             (name, value)
             for name, values in changelist.filter_params.items()
@@ -200,7 +214,7 @@ class DemarcheFilter(_Named):
             }
 
 
-class LotFilter(_Named):
+class LotFilter(NamedFilter):
     """What one fetch of the agent's own brought. Reached by its link alone."""
 
     title = "récupération"

@@ -2,12 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from django.db.models import Func, Q, TextField
+from django.db.models import Func, Q, QuerySet, TextField
 
-from dsintegration.models import Demarche, DossierQuerySet
+from dsintegration.mirror.values import beginning_with, fold
+from dsintegration.models import ChampDescriptor, ChampValue, Demarche, DossierQuerySet
 from dsintegration.numbers import MAX_NUMBER
 from dsintegration.perimeters import Sight
 
@@ -16,12 +17,18 @@ SHORTEST_PART = 3
 # As many are named to the database; of more, it walks the list and meets them soon.
 MAX_FOUND = 1000
 MAX_NUMBERS = 500
+# Of the index of answers, in which one answer has a row for some of its words.
+ROWS_A_DOSSIER = 4
 
 _LINK = re.compile(r"/dossiers/([0-9]+)")
 # Thousands apart, by blanks or points: 24.518.763.
 _GROUPED = re.compile(r"(?<![0-9.])[0-9]{1,3}(?:[ .\u00a0\u202f][0-9]{3})+(?![0-9])")
 _BESIDE = re.compile(r"\b(?:dossiers?|num[ée]ros?|n[°ºo]s?)(?![a-z])|n[°º]", re.IGNORECASE)
 _NUMBERS = re.compile(r"[0-9]+(?:[\s,;.]+[0-9]+)*[\s,;.]*")
+# Of an establishment or, shorter, of a company; as people group their digits.
+_SIRET = re.compile(
+    r"(?:SIRE[TN] *:? *)?([0-9]{3}[ .]?[0-9]{3}[ .]?[0-9]{3}(?:[ .]?[0-9]{5})?)", re.IGNORECASE
+)
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
@@ -42,13 +49,6 @@ def cleaned(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", seen).split())
 
 
-def fold(text: str) -> str:
-    """Letters and digits alone, without accents or capitals."""
-    bare = unicodedata.normalize("NFKD", text.casefold().replace("œ", "oe").replace("æ", "ae"))
-    letters = (c for c in bare if not unicodedata.combining(c))
-    return " ".join("".join(c if c.isalnum() else " " for c in letters).split())
-
-
 def numbers_in(text: str) -> list[int]:
     """The dossier numbers that the text is made of; none if it says anything else."""
     text = cleaned(text)
@@ -64,17 +64,26 @@ def numbers_in(text: str) -> list[int]:
     return [number for number in numbers if 0 < number <= MAX_NUMBER][:MAX_NUMBERS]
 
 
-def find_demarches(text: str, sight: Sight) -> list[int]:
-    """The ids of the démarches of that number, or whose title has all these words, in any order."""
+def find_demarches(text: str, sight: Sight, known: Collection[Demarche] | None = None) -> list[int]:
+    """The ids of the démarches of that number, or whose title has all these words, in any order.
+
+    `known`: all those that the account sees, where they have been read.
+    """
     visible = sight.limit(Demarche.objects.all(), "pk")
     if leading := re.match(r"(?:n° ?)?([0-9]{1,10})(?: –|$)", cleaned(text)):
-        numbered = visible.filter(number=min(int(leading[1]), MAX_NUMBER))
-        if pks := list(numbered.values_list("pk", flat=True)):
+        number = min(int(leading[1]), MAX_NUMBER)
+        if known is None:
+            pks = list(visible.filter(number=number).values_list("pk", flat=True))
+        else:
+            pks = [row.pk for row in known if row.number == number]
+        if pks:
             return pks
     words = fold(text).split()
     if not words:
         return []
-    titles = visible.values_list("pk", "title")
+    titles = (
+        visible.values_list("pk", "title") if known is None else [(r.pk, r.title) for r in known]
+    )
     return [pk for pk, title in titles if _has_all(words, fold(title))]
 
 
@@ -82,33 +91,71 @@ def _has_all(words: Iterable[str], title: str) -> bool:
     return all(word in title for word in words)
 
 
-def search(queryset: DossierQuerySet, text: str, sight: Sight) -> DossierQuerySet:
-    """The dossiers that the text means. `queryset` is limited to what the account sees."""
+def search(
+    queryset: DossierQuerySet, text: str, sight: Sight, known: Collection[Demarche] | None = None
+) -> DossierQuerySet:
+    """The dossiers that the text means. `queryset` is limited to what the account sees.
+
+    `known`: all the démarches that it sees, where they have been read.
+    """
     text = cleaned(text)
     if not text:
         return queryset
+    answers = _answered(text, sight)
     if numbers := numbers_in(text):
-        return _by_number(queryset, numbers, sight)
-    if not any(map(str.isalpha, text)):
-        return queryset.none()  # a number that none is, or signs
-    if _ADDRESS.fullmatch(text):
-        return queryset.of_usager(text)
-    demarches = find_demarches(text, sight) if "@" not in text else []
-    part = Q()
-    if " " not in text and len(text) >= SHORTEST_PART:
-        part = _having(queryset, text.lower())
-    if demarches and part:
-        return queryset.alias(_text=SearchText()).filter(part | Q(demarche__in=demarches))
-    if demarches:
-        return queryset.filter(demarche__in=demarches)
+        return _by_number(queryset, numbers, sight, answers, known)
+    if not any(map(str.isalnum, text)):
+        return queryset.none()  # signs
+    part = answers
+    if any(map(str.isalpha, text)):
+        if _ADDRESS.fullmatch(text):
+            # By its own index alone, where no answer has it.
+            theirs = queryset.of_usager(text)
+            return theirs | queryset.filter(answers) if answers else theirs
+        if " " not in text and len(text) >= SHORTEST_PART:
+            part |= _having(queryset, text.lower())
+        if demarches := find_demarches(text, sight, known) if "@" not in text else []:
+            part |= Q(demarche__in=demarches)
     return queryset.alias(_text=SearchText()).filter(part) if part else queryset.none()
 
 
-def _by_number(queryset: DossierQuerySet, numbers: list[int], sight: Sight) -> DossierQuerySet:
+def _answered(text: str, sight: Sight) -> Q:
+    """The dossiers of which a searchable answer, or its end from one of its words on, begins so."""
+    folded = fold(text)
+    if siret := _SIRET.fullmatch(text):
+        folded = re.sub("[^0-9]", "", siret[1])
+    elif folded.isdigit():
+        return Q()  # of a dossier or of a démarche
+    if len(folded) < SHORTEST_PART:
+        return Q()
+    champs = sight.limit(ChampDescriptor.objects.filter(is_searchable=True))
+    rows = ChampValue.objects.filter(champ__in=champs.order_by().values("ds_id"))
+    return having(rows.filter(beginning_with(folded)))
+
+
+def having(rows: QuerySet[ChampValue]) -> Q:
+    """The dossiers of these rows: few are named by their keys, of many the database joins them."""
+    keys = rows.order_by().values_list("dossier", flat=True)
+    found = list(keys[: MAX_FOUND * ROWS_A_DOSSIER + 1])
+    named = set(found)
+    if len(found) > MAX_FOUND * ROWS_A_DOSSIER or len(named) > MAX_FOUND:
+        return Q(pk__in=keys)
+    return Q(pk__in=named) if named else Q()
+
+
+def _by_number(
+    queryset: DossierQuerySet,
+    numbers: list[int],
+    sight: Sight,
+    answers: Q,
+    known: Collection[Demarche] | None,
+) -> DossierQuerySet:
+    if answers:
+        return queryset.filter(Q(number__in=numbers) | answers)
     if len(numbers) > 1:
         return queryset.filter(number__in=numbers)
     [number] = numbers
-    demarches = find_demarches(str(number), sight)
+    demarches = find_demarches(str(number), sight, known)
     of_demarche = Q(demarche__in=demarches) if demarches else Q()
     if number < 10 ** (SHORTEST_PART - 1):
         return queryset.filter(Q(number=number) | of_demarche)

@@ -6,7 +6,7 @@ dossiers due (`incomplete`), which the next refresh fetches.
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,6 +35,8 @@ SELECT number, selection, EXISTS (
 AT_ONCE = 200
 # A content that cannot be read is asked for again when its dossier moves, and after that.
 PAUSE = timedelta(days=1)
+# What a champ that is kept may be good for, beside being read.
+USES = ("in_list", "is_searchable", "hidden_from_api")
 
 
 class UnknownChamps(ValueError):
@@ -121,8 +123,12 @@ def choose(
     annotations: Collection[str] | None = None,
     demandeur: bool | None = None,
     instruction: bool | None = None,
+    uses: Mapping[str, Collection[str]] | None = None,
 ) -> None:
-    """Keep these, and of each kind no others; None: as it is. Raises UnknownChamps."""
+    """Keep these, and of each kind no others; None: as it is. Raises UnknownChamps.
+
+    `uses`: which of USES the champs of these ids have, by the id; others stay as they are.
+    """
     with writing(None):
         demarche.refresh_from_db(fields=["selection", "selection_key"])
         before = demarche.selection
@@ -139,7 +145,10 @@ def choose(
                 raise UnknownChamps(unknown)
             for ds_id in possible:
                 rows[ds_id].is_kept = ds_id in chosen
-        ChampDescriptor.objects.bulk_update(rows.values(), ["is_kept"])
+        for ds_id in rows.keys() & (uses or {}).keys():
+            for use in USES:
+                setattr(rows[ds_id], use, use in (uses or {})[ds_id])
+        ChampDescriptor.objects.bulk_update(rows.values(), ["is_kept", *USES])
         _set_selection(demarche, demandeur=demandeur, instruction=instruction)
         _tell(demarche, before, by)
 
@@ -196,6 +205,21 @@ def _tell(demarche: Demarche, before: dict[str, Any], by: journal.Actor) -> None
         detail, number = ",".join(parts), demarche.number
         entry = by.entry(Action.CHOOSE, Outcome.DONE, demarche=number, detail=detail, count=0)
         journal.write(entry)
+
+
+def waiting(demarche: Demarche) -> int:
+    """How many of its dossiers have not yet all that is chosen."""
+    if not demarche.selection_key:
+        return 0
+    rows = Dossier.objects.filter(demarche=demarche, absent_since=None)
+    return rows.exclude(content_key=demarche.selection_key).count()
+
+
+def erase_unchosen(pk: str, was: Mapping[str, Any], reindex: bool) -> None:
+    """What a choice leaves for after the page: `prune`, of the démarche of that key."""
+    if demarche := Demarche.objects.filter(pk=pk).first():
+        for _ in prune(demarche, Selection.of(was), reindex=reindex):
+            pass
 
 
 def incomplete(demarches: QuerySet[Demarche]) -> Iterator[int]:

@@ -63,11 +63,27 @@ class ChampDescriptor(models.Model):
 
     # What has no answer of its own.
     TITLES = ("HeaderSection", "Explication")
+    # What no line of text says.
+    WITHOUT_LINE = ("Repetition", "Carte", "PieceJustificative")
 
     @property
     def can_be_kept(self) -> bool:
         """A repetition is kept whole: the platform does not give a part of its rows."""
         return self.type not in self.TITLES and not self.repetition
+
+    @property
+    def can_be_a_column(self) -> bool:
+        return self.can_be_kept and self.type not in self.WITHOUT_LINE
+
+    @property
+    def can_be_searched(self) -> bool:
+        """In the rows of a repetition, too."""
+        return self.type not in (*self.TITLES, *self.WITHOUT_LINE)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the last reading of the form brought it."""
+        return self.first_read_at == self.demarche.form_read_at
 
 
 class ChampValue(models.Model):

@@ -335,6 +335,17 @@ def whole(dossier: dict[str, Any]) -> dict[str, Any]:
     return given | {name: _by_id(given[name]) for name in ("champs", "annotations")}
 
 
+def as_asked(dossier: dict[str, Any], champs: Sequence[str]) -> dict[str, Any]:
+    """The answer to a request for these champs of the short form, each by its id."""
+    answered = {champ["champDescriptorId"]: champ for champ in dossier["champs"]}
+    aliased = {
+        f"c{rank}": [answered[champ] | {"decimal": answered[champ].get("value")}]
+        for rank, champ in enumerate(champs)
+    }
+    unsaid = ("prenomMandataire", "nomMandataire", "motivationAttachment", "attestation")
+    return NEUTRAL | dict.fromkeys(unsaid) | dossier | aliased
+
+
 def _by_id(champs: list[dict[str, Any]]) -> Callable[..., list[dict[str, Any]]]:
     def resolve(_info: object, id: str | None = None) -> list[dict[str, Any]]:
         return [champ for champ in champs if id is None or champ["champDescriptorId"] == id]

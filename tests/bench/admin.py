@@ -6,7 +6,7 @@ import statistics
 from itertools import product
 
 from tests.bench.clock import seconds
-from tests.bench.million import fill
+from tests.bench.million import answer_all, fill
 from tests.bench.statements import count_statements
 
 SIZES = {"small": 1_000, "large": 1_000_000}
@@ -14,6 +14,7 @@ TURNS = 9
 AT_MOST, STATEMENTS = 2.3, 12
 # What the second agent sees, by number: the largest démarche and two others.
 PERIMETER = [1, 8, 9]
+FILTER = "/admin/dsintegration/dossier/?demarche__id__exact={demarche}&champ.{demarche}"
 PAGES = {
     "list": "/admin/dsintegration/dossier/",
     "list by deposit": "/admin/dsintegration/dossier/?o=6",
@@ -30,6 +31,14 @@ PAGES = {
     "search for nothing": "/admin/dsintegration/dossier/?q=nobody",
     "search by démarche": "/admin/dsintegration/dossier/?q=n°+8",
     "search by title": "/admin/dsintegration/dossier/?q=aide",
+    "search by SIRET": "/admin/dsintegration/dossier/?q=100+059+392+50000",
+    "search by a name": "/admin/dsintegration/dossier/?q=exemple750+fin",
+    "search, common word": "/admin/dsintegration/dossier/?q=commune",
+    "filter by a name": f"{FILTER}-1=exemple750+fin",
+    "filter by a choice": f"{FILTER}-5=choix",
+    "filter by amounts": f"{FILTER}-2.min=700&champ.{{demarche}}-2.max=900",
+    "filter by many": f"{FILTER}-2.min=300",
+    "filter by days": f"{FILTER}-3.min=2026-01-01",
     "one of the queue": (
         "/admin/dsintegration/dossier/{waiting}/change/?_changelist_filters=situation%3Da_repondre"
     ),
@@ -84,6 +93,7 @@ def main() -> None:
         agent = User.objects.create_user("agent", is_staff=True)
         agent.groups.set(Group.objects.all())
         fill(1, size)
+        answer_all()
         limited = User.objects.create_user("limited", is_staff=True)
         limited.groups.set(Group.objects.exclude(name="Toutes les démarches"))
         service = Group.objects.create(name="Service")

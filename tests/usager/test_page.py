@@ -1,10 +1,13 @@
 """The page of one dossier: what it says, and what it must not say."""
 
+import io
+import json
 import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.cache import cache
+from django.core.management import call_command
 from django.utils import timezone
 from django.utils.html import escape
 
@@ -27,6 +30,16 @@ NUMBER = 28711001
 PAGE = f"/suivi/{NUMBER}/"
 USAGER = "usager@example.org"
 PLATFORM = "contact@demarche.numerique.gouv.fr"
+EVERYTHING = [
+    "--champs",
+    "all",
+    "--annotations",
+    "all",
+    "--demandeur",
+    "yes",
+    "--instruction",
+    "yes",
+]
 DOWN = Reply(503, {"error": "maintenance"})
 
 
@@ -522,3 +535,24 @@ def test_a_visit_is_no_event_for_the_mirror(client, opened):
     client.get(PAGE)
     assert (list(Dossier.objects.values()), list(Message.objects.values())) == before
     assert timezone.now() > dossier.changed_at
+
+
+class TestContent:
+    def test_nothing_of_the_form_is_shown(self, client, opened, sandbox):
+        call_command("setup_demarche", "901", *EVERYTHING, stdout=io.StringIO())
+        dossier = fetch_dossier(12345).dossier
+        opened(dossier)
+        page = read(client, 12345)
+        kept = json.dumps([dossier.champs, dossier.annotations, dossier.demandeur])
+        assert "44011762001530" in kept
+        for words in (
+            "44011762001530",
+            "LES CORDES VOCALES",
+            "4 rue de l'Exemple",
+            "Numéro SIRET",
+            "Avis du service culture",
+            "Sam Exemple",
+            "À compléter",
+            "rib.pdf",
+        ):
+            assert escape(words) not in page, words

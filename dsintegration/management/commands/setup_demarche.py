@@ -10,7 +10,7 @@ from dsintegration.exceptions import DSError
 from dsintegration.harmless import in_a_terminal
 from dsintegration.management.base import BAD_INPUT, STATUS_OF, DossierCommand
 from dsintegration.management.register import register_of
-from dsintegration.models import ChampDescriptor, Demarche, Dossier
+from dsintegration.models import ChampDescriptor, Demarche
 from dsintegration.numbers import InvalidNumber, parse_number
 from dsintegration.payloads import Selection
 
@@ -102,6 +102,8 @@ class Command(DossierCommand):
             )
 
     def _show(self, demarche: Demarche) -> None:
+        from dsintegration.mirror.choices import waiting
+
         rows = list(demarche.champs.all())
         lines = [f"{demarche}"]
         for title, is_annotation in (("Champs", False), ("Annotations privées", True)):
@@ -110,8 +112,8 @@ class Command(DossierCommand):
                 lines += ["", title, *(_line(row) for row in of_kind)]
         selection = Selection.of(demarche.selection)
         lines += ["", _sum(selection, rows)]
-        if waiting := _waiting(demarche):
-            dossiers = _counted(waiting, "dossier")
+        if due := waiting(demarche):
+            dossiers = _counted(due, "dossier")
             lines.append(f"Le contenu de {dossiers} viendra avec le prochain rafraîchissement.")
         self.stdout.write("\n".join(in_a_terminal(line) for line in lines))
 
@@ -165,13 +167,6 @@ def _sum(selection: Selection, rows: list[ChampDescriptor]) -> str:
     ]
     parts += [f"{name} : {'oui' if getattr(selection, name) else 'non'}" for name in PEOPLE]
     return f"Conservés : {', '.join(parts)}."
-
-
-def _waiting(demarche: Demarche) -> int:
-    if not demarche.selection_key:
-        return 0
-    rows = Dossier.objects.filter(demarche=demarche, absent_since=None)
-    return rows.exclude(content_key=demarche.selection_key).count()
 
 
 def _counted(count: int, word: str) -> str:
