@@ -16,7 +16,8 @@ INSERT INTO dsintegration_dossier (
     usager_account_deleted, messages_count, last_message_at, last_message_author,
     usager_spoke_last, last_human_at, last_human_author, waiting_since, version, changed_at,
     fetched_at, checked_at, absent_since,
-    last_error_code, last_error_reason, last_error_at
+    last_error_code, last_error_reason, last_error_at,
+    content_key, content_error_reason
 )
 SELECT
     n, 'RG9zc2llci0' || n, (SELECT min(id) FROM dsintegration_demarche)
@@ -31,18 +32,20 @@ SELECT
     filed + interval '10 days', CASE WHEN n %% 500 = 0 THEN filed + interval '60 days' END,
     CASE WHEN n %% 1000 = 1 THEN 'upstream_unavailable' ELSE '' END,
     CASE WHEN n %% 1000 = 1 THEN 'query_timeout' ELSE '' END,
-    CASE WHEN n %% 1000 = 1 THEN filed + interval '60 days' END
+    CASE WHEN n %% 1000 = 1 THEN filed + interval '60 days' END,
+    '', ''
 FROM (
     SELECT n, now() - (n::bigint * 7919 %% 94600000) * interval '1 second' AS filed
     FROM generate_series(%(first)s, %(last)s) AS n
 ) AS numbers
 """
 MESSAGES = """
-INSERT INTO dsintegration_message (dossier_id, ds_id, email, body, created_at)
+INSERT INTO dsintegration_message (dossier_id, ds_id, email, body, created_at, from_usager)
 SELECT
     dossier.id, 'Commentaire-' || dossier.number || '-' || rank,
     (ARRAY['contact@demarche.numerique.gouv.fr', 'agent@agglo.example.org', usager_email])[rank],
-    repeat('Bonjour, il manque le budget signé. ', 4), date_depot + rank * interval '3 days'
+    repeat('Bonjour, il manque le budget signé. ', 4), date_depot + rank * interval '3 days',
+    rank = 3
 FROM dsintegration_dossier AS dossier, generate_series(1, 3) AS rank
 WHERE number BETWEEN %(first)s AND %(last)s
 """
