@@ -172,9 +172,13 @@ class ApiKeyAdmin(PerimeterAdmin):
             draw = form.cleaned_data.get("draw")
             if draw and not ApiKey.objects.filter(pk=draw).exists():
                 obj.pk = draw
+            obj.given_by = str(request.user.pk)
             obj.shown_once = obj.draw_key()
             obj.save(force_insert=True)  # never over another one, whatever `draw` says
             return
+        # Whoever saves its rights answers for them from then on; revoking one gives nothing.
+        if not obj.revoked:
+            obj.given_by = str(request.user.pk)
         super().save_model(request, obj, form, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

@@ -105,6 +105,10 @@ class ApiKey(models.Model):
             "accès à rien."
         ),
     )
+    # Whose sight bounds the key's: the account that gave its rights. Empty: no account did.
+    given_by = models.CharField(
+        "donnée par le compte", max_length=64, blank=True, default="", db_default="", editable=False
+    )
     created_at = models.DateTimeField("créée le", default=timezone.now, editable=False)
     expiry_date = models.DateTimeField("expire le", default=in_a_year)
     revoked = models.BooleanField(
@@ -139,16 +143,8 @@ class ApiKey(models.Model):
 
     @cached_property
     def listed(self) -> dict[int, int]:
-        """The démarches of its list, number by id.
-
-        Read once, and then written into the statements: of the ids themselves PostgreSQL knows
-        how many dossiers each has; of a subquery it would guess, and walk a million rows for ten.
-        """
+        """The démarches of its list, number by id. What it sees of them: perimeters.py."""
         return dict(self.demarches.values_list("pk", "number"))
-
-    def may_see(self, demarche: int) -> bool:
-        """Whether the démarche of that number exists for the key."""
-        return self.all_demarches or demarche in self.listed.values()
 
     @property
     def has_expired(self) -> bool:

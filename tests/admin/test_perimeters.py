@@ -26,6 +26,7 @@ from dsintegration.models import (
     Perimeter,
 )
 from dsintegration.services import fetch_dossier
+from tests.conftest import caller
 from tests.factories import DemarcheFactory, DossierFactory, MessageFactory, dossier_answer
 
 pytestmark = pytest.mark.django_db
@@ -528,3 +529,30 @@ class TestKeys:
         agent.post(f"{KEYS}add/", self.form(draw=str(theirs.key.pk)))
         theirs.key.refresh_from_db()
         assert (theirs.key.digest, theirs.key.name) == (digest, "Clé du voisin")
+
+    def test_it_shrinks_with_whoever_gave_it(self, agent, theirs, ours):
+        """Judged when it is used; whoever saves its rights later answers for them."""
+        culture = Perimeter.objects.get(group__name="Culture")
+        culture.demarches.add(theirs.demarche)
+        page = agent.post(
+            f"{KEYS}add/", self.form(demarches=[theirs.demarche_id, ours.demarche_id])
+        )
+        system = caller(page.context["key"])
+
+        def seen():
+            numbers = [row["number"] for row in system.get("/api/v1/dossiers/").json()["results"]]
+            for number in (NUMBER, ours.number):
+                status = system.get(f"/api/v1/dossiers/{number}/").status_code
+                assert status == (200 if number in numbers else 404)
+            return sorted(numbers)
+
+        assert seen() == [ours.number, NUMBER]
+        culture.demarches.remove(theirs.demarche)
+        assert seen() == [ours.number]
+        User.objects.filter(pk=agent.user.pk).update(is_active=False)
+        assert seen() == []
+        whole = enter("whole", rights=[*ALL_RIGHTS, "view_all_demarches"])
+        key = ApiKey.objects.get(name="Portail")
+        both = self.form(demarches=[theirs.demarche_id, ours.demarche_id])
+        whole.post(f"{KEYS}{key.pk}/change/", both)
+        assert seen() == [ours.number, NUMBER]
