@@ -342,6 +342,28 @@ class TestSight:
         agent.user.groups.clear()
         assert self.shown(agent) == []
 
+    def test_recent_actions_forget_what_is_no_longer_seen(self, agent, ours, theirs):
+        perimeter = Perimeter.objects.get(group__name="Culture")
+        perimeter.demarches.add(theirs.demarche)
+        rows = [(ours, ours), (theirs, theirs), (theirs.demarche, TITLE)]
+        rows += [(theirs.key, "Clé du voisin"), (theirs.perimeter, "Service du voisin")]
+        for row, words in rows:
+            LogEntry.objects.create(
+                user=agent.user,
+                content_type=ContentType.objects.get_for_model(row),
+                object_id=str(row.pk),
+                object_repr=str(words),
+                action_flag=2,
+            )
+
+        def told():
+            page = agent.get("/admin/").content.decode()
+            return page[page.index("recent-actions-module") :]
+
+        assert all(str(words) in told() for _, words in rows)
+        perimeter.demarches.remove(theirs.demarche)
+        assert [str(words) for _, words in rows if str(words) in told()] == [str(ours)]
+
     def test_figures(self, agent, ours):
         page = " ".join(re.sub(r"<[^>]+>", " ", agent.get("/admin/").content.decode()).split())
         assert "1 dossier 0 à répondre 0 en erreur 0 absent" in page
