@@ -36,7 +36,7 @@ def _limited(site: AdminSite, entries_of: Callable[[HttpRequest], Any]) -> Calla
 def _visible(site: AdminSite, request: HttpRequest, entries: QuerySet[LogEntry]) -> Any:
     """Each page of ours says which rows exist for the account; an entry of another is left out."""
     pages = {model: page for model, page in site._registry.items() if _is_ours(model)}
-    latest = entries.filter(user=request.user.pk)[:LATEST]  # type: ignore[misc]
+    latest = entries.filter(user=request.user.pk)[:LATEST]
     asked: dict[Any, list[LogEntry]] = defaultdict(list)
     for entry in latest:
         model = entry.content_type and entry.content_type.model_class()
