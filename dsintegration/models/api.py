@@ -123,7 +123,12 @@ class ApiKey(models.Model):
     class Meta:
         verbose_name = "clé de l'API"
         verbose_name_plural = "clés de l'API"
-        default_permissions = ("add", "change", "view")
+        default_permissions = ()
+        permissions = (
+            ("add_apikey", "Peut faire des clés de l'API"),
+            ("change_apikey", "Peut changer les droits des clés de l'API, et les révoquer"),
+            ("view_apikey", "Peut voir les clés de l'API"),
+        )
         constraints = (models.UniqueConstraint(fields=["digest"], name="api_key_is_unique"),)
 
     def __str__(self) -> str:

@@ -10,8 +10,9 @@ from tests.bench.million import fill
 from tests.bench.statements import count_statements
 
 # The few are numbered so that a search finds a full page of them too: what is compared is the
-# search, and not the writing of a hundred rows with that of one.
-SIZES = {"small": (750_001, 751_000), "large": (1, 1_000_000)}
+# search, and not the writing of a hundred rows with that of one. Their dates
+# are of the last months, as those of the first thousand of the many are.
+SIZES = {"small": (752_601, 753_600), "large": (1, 1_000_000)}
 TURNS = 9
 AT_MOST, STATEMENTS = 2.3, 12
 # What the second agent sees, by number: the largest démarche and two others.
@@ -24,10 +25,10 @@ PAGES = {
     "list of a démarche": "/admin/dsintegration/dossier/?demarche__id__exact={demarche}",
     "list changed today": "/admin/dsintegration/dossier/?modifie=jour",
     "list of a month": "/admin/dsintegration/dossier/?depot=mois",
-    "search by number": "/admin/dsintegration/dossier/?q=750",
-    "search by address": "/admin/dsintegration/dossier/?q=usager250100@example.org",
-    "search by part of it": "/admin/dsintegration/dossier/?q=ager2501",
-    "search of part of n°": "/admin/dsintegration/dossier/?q=7501",
+    "search by number": "/admin/dsintegration/dossier/?q=752",
+    "search by address": "/admin/dsintegration/dossier/?q=usager250900@example.org",
+    "search by part of it": "/admin/dsintegration/dossier/?q=ager2509",
+    "search of part of n°": "/admin/dsintegration/dossier/?q=7527",
     "search of inner part": "/admin/dsintegration/dossier/?q=4321",
     "search for nothing": "/admin/dsintegration/dossier/?q=nobody",
     "search by démarche": "/admin/dsintegration/dossier/?q=n°+1",
@@ -95,7 +96,7 @@ def main() -> None:
         for account in (agent, limited):
             clients[account.username, schema] = Client()
             clients[account.username, schema].force_login(account)
-        dossier = Dossier.objects.get(number=750_300)  # of the démarche that has a third of all
+        dossier = Dossier.objects.get(number=752_700)  # of the démarche that has a third of all
         waiting = Dossier.objects.to_answer().filter(demarche=dossier.demarche_id)
         known[schema] = {
             "dossier": dossier.pk,
