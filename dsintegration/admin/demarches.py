@@ -19,7 +19,7 @@ from dsintegration.mirror.following import begin_again
 from dsintegration.mirror.summary import summary
 from dsintegration.models import Demarche, Dossier
 from dsintegration.perimeters import sight_of
-from dsintegration.templatetags.dossiers import thousands
+from dsintegration.templatetags.dossiers import moment, thousands
 
 FOLLOWED = "Le prochain rafraîchissement récupérera tous les dossiers de cette démarche."
 NO_LONGER = "Cette démarche n'est plus suivie ; ses dossiers restent ici, et restent à jour."
@@ -63,8 +63,8 @@ class DemarcheAdmin(MirrorAdmin):
     ordering = ("title", "number")
     search_fields = ("title", "=number")
     search_help_text = "Numéro, ou mots du titre"
-    fields = ("number", "shown_title", "fetched_at", "followed", "decision_hidden")
-    readonly_fields = ("number", "shown_title", "fetched_at")
+    fields = ("number", "shown_title", "fetched", "followed", "decision_hidden")
+    readonly_fields = ("number", "shown_title", "fetched")
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -77,6 +77,10 @@ class DemarcheAdmin(MirrorAdmin):
     @admin.display(description="titre", ordering="title")
     def shown_title(self, demarche: Any) -> str:
         return on_a_page(demarche.title)
+
+    @admin.display(description="récupérée le")
+    def fetched(self, demarche: Any) -> str:
+        return moment(demarche.fetched_at)
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str

@@ -22,6 +22,7 @@ from dsintegration.admin.export import FORMATS, Cell, Format, FormatForm, cells
 from dsintegration.admin.filters import OFFERED
 from dsintegration.admin.mirror import MirrorAdmin
 from dsintegration.models import Action, Dossier
+from dsintegration.templatetags.dossiers import thousands
 
 MAX_EXPORTED = 50_000
 # Beyond, the journal has their count only.
@@ -56,7 +57,8 @@ class ExportAdmin(MirrorAdmin):
                 return self._file(request, FORMATS[form.cleaned_data["format"]], changes.queryset)
             messages.error(
                 request,
-                f"Cela fait plus de {MAX_EXPORTED} dossiers : filtrez la liste, puis exportez.",
+                f"Cela fait plus de {thousands(MAX_EXPORTED)} dossiers : filtrez la liste, puis "
+                "exportez.",
             )
             return HttpResponseRedirect(request.get_full_path())
         context = {
