@@ -89,3 +89,9 @@ def test_the_journal_is_append_only_still():
         }
         cursor.execute(names[connection.vendor])
         assert "journal_is_append_only" in {row[0] for row in cursor.fetchall()}
+
+
+def test_rights_get_their_french_names():
+    Permission.objects.filter(codename="view_dossier").update(name="Can view dossier")
+    run("0081_names_of_rights", "rename")
+    assert permission("view_dossier").name == "Peut voir les dossiers"

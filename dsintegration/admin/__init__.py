@@ -2,7 +2,7 @@
 
 from django.contrib.admin import AdminSite, site
 
-from dsintegration.admin import api_keys, demarches, dossiers, journal, perimeters
+from dsintegration.admin import actions, api_keys, demarches, dossiers, journal, perimeters
 
 __all__ = ["api_keys", "demarches", "dossiers", "journal", "perimeters", "register"]
 
@@ -12,3 +12,7 @@ def register(other: AdminSite) -> None:
     for model, page in site._registry.items():
         if model._meta.app_label == "dsintegration":
             other.register(model, type(page))
+    actions.limit(other)
+
+
+actions.limit(site)

@@ -14,12 +14,14 @@ from django.template.defaultfilters import yesno
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
+from django.utils.formats import date_format
 from django.views.decorators.debug import sensitive_variables
 
 from dsintegration.admin.choosing import demarches_field, initial_for
 from dsintegration.admin.mirror import PerimeterAdmin, in_words
 from dsintegration.models import ApiKey, end_of
 from dsintegration.perimeters import Sight, sight_of
+from dsintegration.templatetags.dossiers import DAY, day, moment
 
 
 class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -41,8 +43,8 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # The midnight that ends a day is already the next one's.
-        moment = self.instance.expiry_date - timedelta(microseconds=1)
-        self.initial.setdefault("last_day", timezone.localtime(moment).date())
+        end = self.instance.expiry_date - timedelta(microseconds=1)
+        self.initial.setdefault("last_day", timezone.localtime(end).date())
         self.initial["draw"] = uuid4()
         has_row = not self.instance._state.adding
         given = list(self.instance.demarches.order_by("number")) if has_row else []
@@ -55,10 +57,10 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields.pop("all_demarches", None)
 
     def clean_last_day(self) -> date:
-        day: date = self.cleaned_data["last_day"]
-        if "last_day" in self.changed_data and day < timezone.localdate():
+        last: date = self.cleaned_data["last_day"]
+        if "last_day" in self.changed_data and last < timezone.localdate():
             raise ValidationError("Ce jour est passé.")
-        return day
+        return last
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -84,7 +86,7 @@ class ApiKeyAdmin(PerimeterAdmin):
         in_words("can_read_content", "lit le contenu"),
         "last_day",
         "is_valid",
-        "last_used_on",
+        "used_on",
     )
     list_filter = (
         "revoked",
@@ -96,7 +98,7 @@ class ApiKeyAdmin(PerimeterAdmin):
     search_fields = ("name",)
     search_help_text = "Nom du système"
     ordering = ("name", "created_at")
-    readonly_fields = ("created_at", "last_used_on", "last_day_told")
+    readonly_fields = ("made_at", "used_on", "last_day_told")
     actions = None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
@@ -130,8 +132,8 @@ class ApiKeyAdmin(PerimeterAdmin):
             return (*rights, "last_day", "draw")
         if not self.has_change_permission(request, obj):
             rights = tuple(name for name in rights if name != "demarches")
-            return (*rights, "scope", "last_day_told", "revoked", "created_at", "last_used_on")
-        return (*rights, "last_day", "revoked", "created_at", "last_used_on")
+            return (*rights, "scope", "last_day_told", "revoked", "made_at", "used_on")
+        return (*rights, "last_day", "revoked", "made_at", "used_on")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None or self.has_change_permission(request, obj):
@@ -186,9 +188,13 @@ class ApiKeyAdmin(PerimeterAdmin):
             draw = form.cleaned_data.get("draw")
             if draw and not ApiKey.objects.filter(pk=draw).exists():
                 obj.pk = draw
+            obj.given_by = str(request.user.pk)
             obj.shown_once = obj.draw_key()
             obj.save(force_insert=True)  # never over another one, whatever `draw` says
             return
+        # Whoever saves its rights answers for them from then on; revoking one gives nothing.
+        if not obj.revoked:
+            obj.given_by = str(request.user.pk)
         super().save_model(request, obj, form, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
@@ -223,13 +229,21 @@ class ApiKeyAdmin(PerimeterAdmin):
         return f"{count} démarche{'s' if count > 1 else ''}" if count else "aucune démarche"
 
     @admin.display(description="dernier jour", ordering="expiry_date")
-    def last_day(self, key: Any) -> date:
+    def last_day(self, key: Any) -> str:
         """The midnight that ends a day is already the next one's."""
-        return timezone.localtime(key.expiry_date - timedelta(microseconds=1)).date()
+        return day(key.expiry_date - timedelta(microseconds=1))
 
     @admin.display(description="dernier jour")
-    def last_day_told(self, key: Any) -> date:
+    def last_day_told(self, key: Any) -> str:
         return self.last_day(key)
+
+    @admin.display(description="créée le")
+    def made_at(self, key: Any) -> str:
+        return moment(key.created_at)
+
+    @admin.display(description="servie pour la dernière fois le", ordering="last_used_on")
+    def used_on(self, key: Any) -> str:
+        return date_format(key.last_used_on, DAY) if key.last_used_on else "jamais"
 
     @admin.display(description="vaut")
     def is_valid(self, key: ApiKey) -> str:

@@ -21,7 +21,7 @@ from dsintegration.mirror.summary import summary
 from dsintegration.models import Demarche, Dossier
 from dsintegration.payloads import Selection
 from dsintegration.perimeters import sight_of
-from dsintegration.templatetags.dossiers import thousands
+from dsintegration.templatetags.dossiers import moment, thousands
 
 FOLLOWED = "Le prochain rafraîchissement récupérera tous les dossiers de cette démarche."
 NO_LONGER = "Cette démarche n'est plus suivie ; ses dossiers restent ici, et restent à jour."
@@ -66,8 +66,8 @@ class DemarcheAdmin(KeepingAdmin):
     ordering = ("title", "number")
     search_fields = ("title", "=number")
     search_help_text = "Numéro, ou mots du titre"
-    fields = ("number", "shown_title", "fetched_at", "content", "followed", "decision_hidden")
-    readonly_fields = ("number", "shown_title", "fetched_at", "content")
+    fields = ("number", "shown_title", "fetched", "content", "followed", "decision_hidden")
+    readonly_fields = ("number", "shown_title", "fetched", "content")
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -80,6 +80,10 @@ class DemarcheAdmin(KeepingAdmin):
     @admin.display(description="titre", ordering="title")
     def shown_title(self, demarche: Any) -> str:
         return on_a_page(demarche.title)
+
+    @admin.display(description="récupérée le")
+    def fetched(self, demarche: Any) -> str:
+        return moment(demarche.fetched_at)
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str

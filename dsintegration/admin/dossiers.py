@@ -35,7 +35,7 @@ from dsintegration.harmless import on_a_page
 from dsintegration.mirror.settling import settle
 from dsintegration.models import Action, Dossier, DossierQuerySet, Outcome
 from dsintegration.perimeters import ASK, sight_of
-from dsintegration.templatetags.dossiers import ago, day, days_since, shortened, state_badge
+from dsintegration.templatetags.dossiers import day, days_since, moment, shortened, state_badge
 
 
 @admin.register(Dossier)
@@ -112,9 +112,9 @@ class DossierAdmin(ExportAdmin, FilesAdmin):
             "{}<br>{}", day(dossier.last_human_at), dossier.get_last_human_author_display()
         )
 
-    @admin.display(description="récupéré", ordering="fetched_at")
+    @admin.display(description="récupéré le", ordering="fetched_at")
     def fetched(self, dossier: Dossier) -> str:
-        return ago(dossier.fetched_at)
+        return moment(dossier.fetched_at)
 
     @admin.display(description="attend depuis", ordering="waiting_since")
     def waiting(self, dossier: Dossier) -> str:

@@ -23,6 +23,7 @@ from dsintegration.admin.filters import OFFERED
 from dsintegration.admin.mirror import MirrorAdmin
 from dsintegration.admin.sheets import MAX_CHAMPS, Answers
 from dsintegration.models import Action, Dossier
+from dsintegration.templatetags.dossiers import thousands
 
 MAX_EXPORTED = 50_000
 # Beyond, the journal has their count only.
@@ -58,7 +59,8 @@ class ExportAdmin(MirrorAdmin):
                 return self._file(request, FORMATS[form.cleaned_data["format"]], changes.queryset)
             messages.error(
                 request,
-                f"Cela fait plus de {MAX_EXPORTED} dossiers : filtrez la liste, puis exportez.",
+                f"Cela fait plus de {thousands(MAX_EXPORTED)} dossiers : filtrez la liste, puis "
+                "exportez.",
             )
             return HttpResponseRedirect(request.get_full_path())
         context = {

@@ -23,6 +23,7 @@ from dsintegration.exceptions import DSError, DSUnavailable, Reason
 from dsintegration.models import Dossier, FetchLot
 from dsintegration.perimeters import Sight, sight_of
 from dsintegration.platform.sockets import WEB_BUDGET, deadline, seconds_left
+from dsintegration.templatetags.dossiers import thousands
 from dsintegration.words import UNCONFIGURED
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ class FetchForm(forms.Form):
             raise forms.ValidationError("Donnez au moins un numéro de dossier.")
         if len(numbers) > MAX_NUMBERS:
             raise forms.ValidationError(
-                f"Cela fait {len(numbers)} dossiers : donnez-en {MAX_NUMBERS} au plus à la fois."
+                f"Cela fait {thousands(len(numbers))} dossiers : donnez-en {MAX_NUMBERS} au plus "
+                "à la fois."
             )
         return numbers
 

@@ -16,6 +16,7 @@ from dsintegration.admin.changelists import filters_of, preserved
 from dsintegration.admin.mirror import CappedPaginator, MirrorAdmin
 from dsintegration.admin.pasting import read_pasted
 from dsintegration.models import FetchLot
+from dsintegration.templatetags.dossiers import thousands
 
 # Of the session: numbers that wait for a login.
 TYPED = "dsintegration.typed"
@@ -106,7 +107,8 @@ class FetchingAdmin(MirrorAdmin):
         if (over := len(numbers) - fetch.MAX_NUMBERS) > 0:
             more = "plus de " if len(numbers) > CappedPaginator.CAP else ""
             messages.warning(
-                request, f"Il en reste {more}{over} : relancez l'action, elle reprendra par eux."
+                request,
+                f"Il en reste {more}{thousands(over)} : relancez l'action, elle reprendra par eux.",
             )
         told = telling.report(request, batch.words)
         if not batch.left and len(told.successes) + len(told.failures) <= telling.MAX_TOLD:

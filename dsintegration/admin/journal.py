@@ -122,7 +122,7 @@ class JournalEntryAdmin(MirrorAdmin):
 
     @admin.display(description="moment", ordering="at")
     def moment(self, entry: JournalEntry) -> str:
-        return date_format(timezone.localtime(entry.at), "j F Y H:i:s")
+        return date_format(timezone.localtime(entry.at), "d/m/Y à H:i:s")
 
     @admin.display(description="auteur")
     def author(self, entry: JournalEntry) -> str:

@@ -9,6 +9,7 @@ from dsintegration.api.sharing import Outcome, shared
 from dsintegration.exceptions import DossierNotFound, DSError, Reason
 from dsintegration.models import ApiKey, Dossier
 from dsintegration.payloads import DossierPayload
+from dsintegration.perimeters import sight_of_key
 from dsintegration.platform.client import get_client
 from dsintegration.platform.sockets import WEB_BUDGET, deadline
 from dsintegration.services import AnswerNotWanted, fetch_dossier
@@ -43,13 +44,15 @@ def fetch_for(key: ApiKey, number: int) -> bool:
 
         @sensitive_variables()
         def wanted(payload: DossierPayload) -> bool:
-            if key.may_see(payload.demarche.number):
+            if sight_of_key(key).sees(payload.demarche.number):
                 return True
             refused.append(payload.demarche.number)
             return False
 
         try:
-            with deadline(WEB_BUDGET if key.all_demarches else WEB_BUDGET - SECONDS_TO_TELL):
+            with deadline(
+                WEB_BUDGET if sight_of_key(key).is_whole else WEB_BUDGET - SECONDS_TO_TELL
+            ):
                 result = fetch_dossier(number, client=get_client(web=True), wanted=wanted, by=by)
         except AnswerNotWanted:
             return Outcome(unwanted=refused[0])
@@ -58,7 +61,7 @@ def fetch_for(key: ApiKey, number: int) -> bool:
         return Outcome(result=result.outcome.value)
 
     def serves(other: Outcome) -> bool:
-        return other.unwanted is None or not key.may_see(other.unwanted)
+        return other.unwanted is None or not sight_of_key(key).sees(other.unwanted)
 
     try:
         outcome = shared(number, call, serves=serves)
@@ -82,7 +85,7 @@ def fetch_for(key: ApiKey, number: int) -> bool:
 
 def _would_tell(err: DSError, key: ApiKey, number: int) -> bool:
     """Whether the failure would tell the key something of a dossier that may not be its own."""
-    if key.all_demarches:
+    if sight_of_key(key).is_whole:
         return False
     if isinstance(err, DossierNotFound) or err.reason is Reason.NO_RIGHT:
         return True

@@ -20,6 +20,7 @@ from dsintegration.api.parameters import (
 )
 from dsintegration.models import TO_ANSWER, Demarche, Dossier
 from dsintegration.numbers import MAX_NUMBER
+from dsintegration.perimeters import sight_of_key
 
 
 def _filter(field: type[forms.Field], shown_as: Mapping[str, Any], **kwargs: Any) -> Any:
@@ -102,10 +103,10 @@ class DossierFilters(filters.FilterSet):
         return queryset.filter(TO_ANSWER) if value else queryset.exclude(TO_ANSWER)
 
     def of_demarche(self, queryset: QuerySet[Any], name: str, value: int) -> QuerySet[Any]:
-        """By id, for the reason that ApiKey.listed gives."""
-        key = self.request.auth
+        """By id, for the reason that Sight.limit gives."""
+        sight = sight_of_key(self.request.auth)
         demarches = Demarche.objects.filter(number=value).values_list("pk", "number")
-        known = dict(demarches) if key.all_demarches else key.listed
+        known = dict(demarches) if sight.demarches is None else sight.demarches
         return queryset.filter(demarche__in=[pk for pk, number in known.items() if number == value])
 
 

@@ -7,6 +7,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from dsintegration.models import ApiKey, Dossier, File, Place, PurgedDossier
+from dsintegration.perimeters import sight_of_key
 from dsintegration.representation import shows_file
 
 
@@ -22,12 +23,13 @@ class MayFetch(BasePermission):
 
 def visible_dossiers(rows: QuerySet[Dossier], key: ApiKey) -> QuerySet[Dossier]:
     """Those that exist for the key."""
-    return rows if key.all_demarches else rows.filter(demarche__in=key.listed)
+    return sight_of_key(key).limit(rows)
 
 
 def visible_purged(rows: QuerySet[PurgedDossier], key: ApiKey) -> QuerySet[PurgedDossier]:
     """Those that existed for the key."""
-    return rows if key.all_demarches else rows.filter(demarche_number__in=key.listed.values())
+    demarches = sight_of_key(key).demarches
+    return rows if demarches is None else rows.filter(demarche_number__in=demarches.values())
 
 
 def may_open(key: ApiKey, file: File, dossier: Dossier) -> bool:

@@ -114,6 +114,10 @@ class ApiKey(models.Model):
             "accès à rien."
         ),
     )
+    # Whose sight bounds the key's: the account that gave its rights. Empty: no account did.
+    given_by = models.CharField(
+        "donnée par le compte", max_length=64, blank=True, default="", db_default="", editable=False
+    )
     created_at = models.DateTimeField("créée le", default=timezone.now, editable=False)
     expiry_date = models.DateTimeField("expire le", default=in_a_year)
     revoked = models.BooleanField(
@@ -128,7 +132,12 @@ class ApiKey(models.Model):
     class Meta:
         verbose_name = "clé de l'API"
         verbose_name_plural = "clés de l'API"
-        default_permissions = ("add", "change", "view")
+        default_permissions = ()
+        permissions = (
+            ("add_apikey", "Peut faire des clés de l'API"),
+            ("change_apikey", "Peut changer les droits des clés de l'API, et les révoquer"),
+            ("view_apikey", "Peut voir les clés de l'API"),
+        )
         constraints = (
             models.UniqueConstraint(fields=["digest"], name="api_key_is_unique"),
             models.CheckConstraint(
@@ -159,16 +168,8 @@ class ApiKey(models.Model):
 
     @cached_property
     def listed(self) -> dict[int, int]:
-        """The démarches of its list, number by id.
-
-        Read once, and then written into the statements: of the ids themselves PostgreSQL knows
-        how many dossiers each has; of a subquery it would guess, and walk a million rows for ten.
-        """
+        """The démarches of its list, number by id. What it sees of them: perimeters.py."""
         return dict(self.demarches.values_list("pk", "number"))
-
-    def may_see(self, demarche: int) -> bool:
-        """Whether the démarche of that number exists for the key."""
-        return self.all_demarches or demarche in self.listed.values()
 
     @property
     def has_expired(self) -> bool:

@@ -136,7 +136,8 @@ class JournalEntry(models.Model):
     class Meta:
         verbose_name = "entrée du journal"
         verbose_name_plural = "entrées du journal"
-        default_permissions = ("view",)
+        default_permissions = ()
+        permissions = (("view_journalentry", "Peut lire le journal"),)
         indexes = (
             models.Index(fields=["at", "id"], name="journal_at"),
             models.Index(fields=["dossier_number", "at"], name="journal_dossier"),

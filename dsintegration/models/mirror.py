@@ -152,7 +152,11 @@ class Demarche(models.Model):
 
     class Meta:
         verbose_name = "démarche"
-        default_permissions = ("view", "change")
+        default_permissions = ()
+        permissions = (
+            ("view_demarche", "Peut voir les démarches"),
+            ("change_demarche", "Peut suivre des démarches, et masquer leurs décisions"),
+        )
         constraints = (
             models.UniqueConstraint(fields=["number"], name="demarche_number_is_unique"),
         )
@@ -344,8 +348,10 @@ class Dossier(models.Model):
 
     class Meta:
         verbose_name = "dossier"
-        default_permissions = ("view",)
+        # Named in French one by one: Django writes its own names of them in English.
+        default_permissions = ()
         permissions = (
+            ("view_dossier", "Peut voir les dossiers"),
             ("fetch_dossier", "Peut récupérer un dossier de la plateforme"),
             ("export_dossier", "Peut exporter la liste des dossiers"),
             ("settle_dossier", "Peut marquer un dossier « rien à répondre »"),
@@ -461,7 +467,8 @@ class Message(models.Model):
 
     class Meta:
         verbose_name = "message"
-        default_permissions = ("view",)
+        default_permissions = ()
+        permissions = (("view_message", "Peut voir les messages"),)
         # Two messages may share a second; rows are created in the platform's own order.
         ordering = ("created_at", "id")
         constraints = (models.UniqueConstraint(fields=["ds_id"], name="message_ds_id_is_unique"),)

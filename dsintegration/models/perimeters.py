@@ -22,7 +22,14 @@ class Perimeter(models.Model):
 
     class Meta:
         verbose_name = "périmètre"
-        permissions = (("view_all_demarches", "Voit les dossiers de toutes les démarches"),)
+        default_permissions = ()
+        permissions = (
+            ("add_perimeter", "Peut créer des périmètres"),
+            ("change_perimeter", "Peut changer les périmètres"),
+            ("delete_perimeter", "Peut supprimer des périmètres"),
+            ("view_perimeter", "Peut voir les périmètres"),
+            ("view_all_demarches", "Voit les dossiers de toutes les démarches"),
+        )
 
     def __str__(self) -> str:
         return self.group.name

@@ -13,7 +13,6 @@ from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
-from django.utils.timesince import timesince
 
 from dsintegration import conf
 from dsintegration.bodies import body_as_html
@@ -27,6 +26,9 @@ from dsintegration.platform.tokens import Tokens
 from dsintegration.words import IN_AN_AGENTS_WORDS, UNCONFIGURED
 
 register = template.Library()
+
+# One way to write them on all pages of the admin, on paper, and in files (admin/export.py).
+DAY, MOMENT = "d/m/Y", "d/m/Y à H:i"
 
 
 @register.simple_tag
@@ -48,30 +50,17 @@ def foreign(text: str) -> SafeString:
 
 @register.filter
 def day(moment: datetime | None) -> str:
-    return _time(moment, "d/m/Y") if moment else ""
+    return _time(moment, DAY) if moment else ""
 
 
 @register.filter
 def moment(moment: datetime | None) -> str:
-    return _time(moment, "j F Y à H:i") if moment else ""
+    return _time(moment, MOMENT) if moment else ""
 
 
-@register.filter
-def ago(moment: datetime | None) -> str:
-    """« il y a 3 heures », the moment itself on hover."""
-    if moment is None:
-        return ""
-    elapsed = timesince(moment, depth=1)
-    text = "à l'instant" if elapsed.startswith("0") else f"il y a {elapsed}"
-    return _time(moment, "j F Y à H:i", text)
-
-
-def _time(moment: datetime, pattern: str, text: str = "") -> SafeString:
+def _time(moment: datetime, pattern: str) -> SafeString:
     written = formats.date_format(timezone.localtime(moment), pattern)
-    title = format_html(' title="{}"', written) if text else ""
-    return format_html(
-        '<time datetime="{}"{}>{}</time>', moment.isoformat(), title, text or written
-    )
+    return format_html('<time datetime="{}">{}</time>', moment.isoformat(), written)
 
 
 @register.filter
@@ -80,7 +69,7 @@ def days_since(moment: datetime) -> str:
     days = (timezone.localdate() - timezone.localtime(moment).date()).days
     if days < 1:
         return "aujourd'hui"
-    return f"{days}\N{NO-BREAK SPACE}jour{'s' if days > 1 else ''}"
+    return f"{thousands(days)}\N{NO-BREAK SPACE}jour{'s' if days > 1 else ''}"
 
 
 @register.filter

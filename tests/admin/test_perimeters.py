@@ -26,6 +26,7 @@ from dsintegration.models import (
     Perimeter,
 )
 from dsintegration.services import fetch_dossier
+from tests.conftest import caller
 from tests.factories import DemarcheFactory, DossierFactory, MessageFactory, dossier_answer
 
 pytestmark = pytest.mark.django_db
@@ -341,6 +342,28 @@ class TestSight:
         agent.user.groups.clear()
         assert self.shown(agent) == []
 
+    def test_recent_actions_forget_what_is_no_longer_seen(self, agent, ours, theirs):
+        perimeter = Perimeter.objects.get(group__name="Culture")
+        perimeter.demarches.add(theirs.demarche)
+        rows = [(ours, ours), (theirs, theirs), (theirs.demarche, TITLE)]
+        rows += [(theirs.key, "Clé du voisin"), (theirs.perimeter, "Service du voisin")]
+        for row, words in rows:
+            LogEntry.objects.create(
+                user=agent.user,
+                content_type=ContentType.objects.get_for_model(row),
+                object_id=str(row.pk),
+                object_repr=str(words),
+                action_flag=2,
+            )
+
+        def told():
+            page = agent.get("/admin/").content.decode()
+            return page[page.index("recent-actions-module") :]
+
+        assert all(str(words) in told() for _, words in rows)
+        perimeter.demarches.remove(theirs.demarche)
+        assert [str(words) for _, words in rows if str(words) in told()] == [str(ours)]
+
     def test_figures(self, agent, ours):
         page = " ".join(re.sub(r"<[^>]+>", " ", agent.get("/admin/").content.decode()).split())
         assert "1 dossier 0 à répondre 0 en erreur 0 absent" in page
@@ -528,3 +551,30 @@ class TestKeys:
         agent.post(f"{KEYS}add/", self.form(draw=str(theirs.key.pk)))
         theirs.key.refresh_from_db()
         assert (theirs.key.digest, theirs.key.name) == (digest, "Clé du voisin")
+
+    def test_it_shrinks_with_whoever_gave_it(self, agent, theirs, ours):
+        """Judged when it is used; whoever saves its rights later answers for them."""
+        culture = Perimeter.objects.get(group__name="Culture")
+        culture.demarches.add(theirs.demarche)
+        page = agent.post(
+            f"{KEYS}add/", self.form(demarches=[theirs.demarche_id, ours.demarche_id])
+        )
+        system = caller(page.context["key"])
+
+        def seen():
+            numbers = [row["number"] for row in system.get("/api/v1/dossiers/").json()["results"]]
+            for number in (NUMBER, ours.number):
+                status = system.get(f"/api/v1/dossiers/{number}/").status_code
+                assert status == (200 if number in numbers else 404)
+            return sorted(numbers)
+
+        assert seen() == [ours.number, NUMBER]
+        culture.demarches.remove(theirs.demarche)
+        assert seen() == [ours.number]
+        User.objects.filter(pk=agent.user.pk).update(is_active=False)
+        assert seen() == []
+        whole = enter("whole", rights=[*ALL_RIGHTS, "view_all_demarches"])
+        key = ApiKey.objects.get(name="Portail")
+        both = self.form(demarches=[theirs.demarche_id, ours.demarche_id])
+        whole.post(f"{KEYS}{key.pk}/change/", both)
+        assert seen() == [ours.number, NUMBER]

@@ -1,0 +1,70 @@
+"""Accounts and groups in Django's own pages, for superusers: in French, whatever Django's version.
+
+Django builds its titles out of words that French does not put together so (« Ajout de
+utilisateur »), and keeps the names of its rights in English.
+"""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, Permission, User
+from django.http import HttpRequest, HttpResponse
+
+VERBS = {
+    "add": "Peut ajouter",
+    "change": "Peut modifier",
+    "delete": "Peut supprimer",
+    "view": "Peut voir",
+}
+
+
+def right_in_words(right: Permission) -> str:
+    """« Authentification : utilisateur : Peut ajouter », or the right's own name."""
+    verb, _, model = right.codename.partition("_")
+    content_type = right.content_type
+    is_djangos = verb in VERBS and model == content_type.model and right.name.startswith("Can ")
+    model_class = content_type.model_class()
+    app = model_class._meta.app_config.verbose_name if model_class else content_type.app_label
+    return f"{app} : {content_type.name} : {VERBS[verb] if is_djangos else right.name}"
+
+
+class InFrench(admin.ModelAdmin):  # type: ignore[type-arg]
+    """`titles`: of the list, of a new row, of one that is there."""
+
+    titles: tuple[str, str, str]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        titled = {"title": self.titles[0]} | (extra_context or {})
+        return super().changelist_view(request, titled)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        titled = {"title": self.titles[1] if object_id is None else self.titles[2]}
+        return super().changeform_view(request, object_id, form_url, titled | (extra_context or {}))
+
+    def formfield_for_manytomany(self, db_field: Any, *args: Any, **kwargs: Any) -> Any:
+        field: Any = super().formfield_for_manytomany(db_field, *args, **kwargs)
+        if db_field.related_model is Permission:
+            field.label_from_instance = right_in_words
+        return field
+
+
+admin.site.unregister([User, Group])
+
+
+@admin.register(User)
+class AccountAdmin(InFrench, UserAdmin):  # type: ignore[type-arg]
+    titles = ("Utilisateurs", "Nouvel utilisateur", "Utilisateur")
+
+
+@admin.register(Group)
+class ServiceAdmin(InFrench, GroupAdmin):
+    titles = ("Groupes", "Nouveau groupe", "Groupe")
