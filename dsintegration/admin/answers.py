@@ -104,8 +104,10 @@ class Asked:
     def words(self) -> str:
         if self.kind == "text":
             return f"{self.label} : « {self.text} »"
-        ends = [f"de {self.least}" if self.least else "", f"à {self.most}" if self.most else ""]
-        return f"{self.label} : {' '.join(filter(None, ends))}"
+        if self.least and self.most:
+            return f"{self.label} : de {self.least} à {self.most}"
+        end = f"à partir de {self.least}" if self.least else f"jusqu'à {self.most}"
+        return f"{self.label} : {end}"
 
     @property
     def rows(self) -> QuerySet[ChampValue]:

@@ -132,7 +132,10 @@ class DossierAdmin(ExportAdmin, FilesAdmin):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         shown = self.list_display_in_queue if _is_queue(request) else self.list_display
-        return (*shown[:2], *columns_of(request), *shown[2:])
+        if not (columns := columns_of(request)):
+            return shown
+        # Of one démarche, whose title the head of the list has.
+        return (*shown[:2], *columns, *(name for name in shown[2:] if name != "title"))
 
     def get_list_filter(self, request: HttpRequest) -> Any:
         return (*self.list_filter, AnswersFilter)

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ORDER_VAR
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -195,7 +196,8 @@ class DemarcheFilter(NamedFilter):
             if name not in self.parameters
             for value in values
         ]
-        clear = changelist.get_query_string(remove=list(self.parameters))
+        # Columns differ from one démarche to the next, and so what the number of one means.
+        clear = changelist.get_query_string(remove=[*self.parameters, ORDER_VAR])
         yield {
             "selected": not (self.pk or self.typed),
             "query_string": clear,
@@ -204,7 +206,7 @@ class DemarcheFilter(NamedFilter):
         offered = self.demarches if len(self.demarches) <= MAX_OFFERED else []
         for demarche in offered or [row for row in self.demarches if row.pk == self.pk]:
             query = changelist.get_query_string(
-                {"demarche__id__exact": demarche.pk}, remove=["demarche"]
+                {"demarche__id__exact": demarche.pk}, remove=["demarche", ORDER_VAR]
             )
             display = f"{on_a_page(demarche.title)} (n° {demarche.number})"
             yield {

@@ -161,8 +161,9 @@ class TestFilters:
         query = {key_of(NAME): "credit", f"{key_of(AMOUNT)}.min": "5000"}
         page = reader.get(LIST, {"demarche__id__exact": here.pk, **query})
         assert numbers_of(page) == [71_002]
-        assert "Nom du demandeur : « credit », Montant demandé (en euros) : de 5000" in text_of(
-            page
+        assert (
+            "Nom du demandeur : « credit », Montant demandé (en euros) : à partir de 5000"
+            in text_of(page)
         )
         assert 'value="credit"' in page.content.decode()
 

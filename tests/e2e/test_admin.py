@@ -38,7 +38,6 @@ def test_the_way_of_an_agent(agent, sandbox, page, audit, picture):
     page.get_by_role("heading", name="Dossier n° 12345").wait_for()
     expect(page.get_by_text("Il manque le budget prévisionnel signé")).to_be_visible()
     assert audit(page, SERIOUS) == []
-    picture(page, "dossier", full_page=True)
 
     sandbox.dossiers[12345] = sandbox.dossiers[12345] | {"state": "accepte"}
     page.get_by_role("button", name="Actualiser").click()
@@ -66,6 +65,51 @@ def test_lists(agent, sandbox, page, audit, picture):
     for path in ("demarche/", "dossier/export/", "dossier/fetch/"):
         page.goto(f"/admin/dsintegration/{path}")
         assert audit(page, SERIOUS) == []
+
+
+def test_what_is_in_a_dossier(agent, sandbox, page, audit, picture):
+    """A chief chooses; an agent on the telephone, a SIRET in hand, finds and reads."""
+    fetch_dossier(12345)
+    page.goto("/admin/dsintegration/demarche/")
+    page.get_by_role("link", name="Demande de subvention").click()
+    page.get_by_role("link", name="Choisir ce qui est conservé").click()
+    page.get_by_role("button", name="Lire le formulaire").click()
+    expect(page.get_by_text("Champs conservés : 0 sur 32.")).to_be_visible()
+    line = page.get_by_role("row", name="Numéro SIRET")
+    line.get_by_label("conservé").check()
+    line.get_by_label("sert à chercher").check()
+    page.get_by_role("row", name="Nom de l'association").get_by_label("conservé").check()
+    page.get_by_role("row", name="Nom de l'association").get_by_label("colonne").check()
+    page.get_by_label("Le demandeur").check()
+    assert audit(page, SERIOUS) == []
+    picture(page, "formulaire")
+    page.get_by_role("button", name="Enregistrer").click()
+    expect(page.get_by_text("récupérera le contenu d'un dossier.")).to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert audit(page, SERIOUS) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+    page.get_by_role("button", name="Conserver tout le formulaire").click()
+    page.get_by_label("L'instruction").check()
+    page.get_by_role("button", name="Enregistrer").click()
+    fetch_dossier(12345)
+    page.goto("/admin/dsintegration/dossier/")
+    page.get_by_label("Rechercher").fill("440 117 620 01530")
+    page.get_by_role("button", name="Rechercher").click()
+    expect(page.get_by_role("cell", name="Les Cordes vocales")).to_be_visible()
+    assert audit(page, SERIOUS) == []
+    page.get_by_role("link", name="12345").click()
+    expect(page.get_by_text("Relevé d'identité bancaire")).to_be_visible()
+    expect(page.get_by_role("img", name="Tracé, le nord en haut")).to_be_visible()
+    assert audit(page, SERIOUS) == []
+    picture(page, "dossier", full_page=True)
+    for width, scheme in ((390, "dark"), (390, "light"), (1920, "dark")):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme=scheme)
+        page.reload()
+        assert audit(page, SERIOUS) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_refresh_of_a_selection(agent, sandbox, page):
