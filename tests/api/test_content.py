@@ -87,7 +87,7 @@ class TestShape:
         assert body["groupe_instructeur"] == {"number": 2, "label": "Culture"}
         assert body["labels"] == [{"name": "À compléter", "color": "yellow_tournesol"}]
         assert body["motivation"] is None
-        assert [list(past) for past in body["traitements"]] == [["event", "date", "agent"]] * 2
+        assert [past.keys() for past in body["traitements"]] == [{"event", "date", "agent"}] * 2
         assert body["traitements"][0]["date"] == "2026-09-07T08:02:11Z"
 
     def test_champs(self, reader):
