@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from dsintegration.models import ChampDescriptor, Dossier
+from dsintegration.models import ChampDescriptor, Dossier, File
 from dsintegration.perimeters import Sight
 
 # The rank of the titles of sections among the page's headings.
@@ -24,12 +24,13 @@ class Section:
 @dataclass(frozen=True)
 class Shown:
     """`is_due`: more is chosen than is here; `links`: keys of the other dossiers that the account
-    may see, by number.
+    may see, by number; `files`: by the id of their champ, or by their place.
     """
 
     sections: list[Section]
     annotations: list[Section]
     links: dict[int, int]
+    files: dict[str, list[File]]
     is_due: bool
 
     def __bool__(self) -> bool:
@@ -37,7 +38,7 @@ class Shown:
 
 
 def shown_of(dossier: Dossier, sight: Sight) -> Shown:
-    """Two statements at most, whatever the length of the form."""
+    """Three statements at most, whatever the length of the form."""
     key = dossier.demarche.selection_key
     rows: list[ChampDescriptor] = []
     if dossier.champs or dossier.annotations:
@@ -53,8 +54,17 @@ def shown_of(dossier: Dossier, sight: Sight) -> Shown:
         sections=_sections(dossier.champs or [], form),
         annotations=_sections(dossier.annotations or [], annotations),
         links=links,
+        files=_files(dossier),
         is_due=bool(key) and dossier.content_key != key,
     )
+
+
+def _files(dossier: Dossier) -> dict[str, list[File]]:
+    found: dict[str, list[File]] = {}
+    if dossier.file_marks:
+        for file in dossier.files.filter(message=None):
+            found.setdefault(file.champ_id or file.place, []).append(file)
+    return found
 
 
 def _sections(champs: list[dict[str, Any]], rows: list[ChampDescriptor]) -> list[Section]:

@@ -66,6 +66,12 @@ def event(name: str) -> str:
 
 
 @register.filter
+def under(found: dict[str, Any], key: str) -> Any:
+    """What stands under a key that a template has in a variable."""
+    return found.get(key)
+
+
+@register.filter
 def iso(moment: str) -> datetime:
     """A moment of the content's JSON."""
     return datetime.fromisoformat(moment)

@@ -75,6 +75,15 @@ class TestPage:
         places = [text.index(words) for words in order]
         assert places == sorted(places)
 
+    def test_files_stand_where_they_were_asked_for(self, reader, whole, sandbox):
+        [rib] = whole.files.filter(place="champ")
+        page = reader.get(page_of(whole))
+        assert "Relevé d'identité bancaire rib.pdf" in text_of(page)
+        opened = reader.get(f"/admin/dsintegration/dossier/{whole.pk}/files/{rib.pk}/")
+        assert f"/files/{rib.pk}/" in page.content.decode()
+        assert opened.status_code == 200
+        assert b"".join(opened).startswith(b"%PDF")
+
     def test_people_and_history(self, reader, whole):
         text = text_of(reader.get(page_of(whole)))
         assert "Organisme LES CORDES VOCALES SIRET 44011762001530 Déposé par Sam" in text
