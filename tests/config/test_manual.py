@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -122,43 +121,49 @@ class TestCron:
 class TestBeat:
     """The clock of the tasks starts as its unit says, and without any place to write."""
 
-    def beat(self, seconds=4.0, **more):
+    def beat(self, tmp_path, **more):
+        """Its status and its words, ended as soon as it has begun."""
         env = {
             **LONE,
             **EMPTY,
             "SECRET_KEY": "for the tests only, and long enough",
             "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
+            "PYTHONPATH": str(PROJECT),
             **more,
         }
-        process = subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", "config.celery", "beat", "--loglevel", "INFO"],
-            env=env | {"PYTHONPATH": str(PROJECT)},
-            cwd="/proc",
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        end = time.monotonic() + seconds
+        said = tmp_path / "said"
+        with said.open("w") as log:
+            process = subprocess.Popen(
+                [
+                    sys.executable,
+                    *["-m", "celery", "-A", "config.celery", "beat", "--loglevel", "INFO"],
+                ],
+                env=env,
+                cwd="/proc",
+                stdout=log,
+                stderr=log,
+            )
+        end = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < end:
+            if "beat: Starting..." in said.read_text():
+                process.terminate()
+                break
             time.sleep(0.1)
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=30)
-        return process.returncode, out + err
+        return process.wait(timeout=60), said.read_text()
 
-    def test_without_a_place(self):
-        status, said = self.beat()
+    def test_without_a_place(self, tmp_path):
+        status, said = self.beat(tmp_path)
         assert status == 0
         assert "beat: Starting..." in said
         assert "Traceback" not in said
 
     def test_in_its_own_place(self, tmp_path):
-        status, _ = self.beat(STATE_DIRECTORY=str(tmp_path))
+        status, _ = self.beat(tmp_path, STATE_DIRECTORY=str(tmp_path))
         assert status == 0
         assert list(tmp_path.glob("celerybeat-schedule*"))
 
     def test_a_place_that_is_not_there(self, tmp_path):
-        status, said = self.beat(STATE_DIRECTORY=str(tmp_path / "nowhere"))
+        status, said = self.beat(tmp_path, STATE_DIRECTORY=str(tmp_path / "nowhere"))
         assert status == 7
         assert said.startswith("STATE_DIRECTORY")
         assert said.count("\n") == 1

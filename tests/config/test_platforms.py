@@ -82,7 +82,7 @@ def started(command, platform):
     )
     url = f"http://127.0.0.1:{env['PORT']}/health/live"
     try:
-        for _ in range(200):
+        for _ in range(600):
             assert process.poll() is None, process.stderr.read()
             try:
                 if requests.get(url, timeout=5).ok:
