@@ -15,7 +15,7 @@ from django.utils import timezone
 from dsintegration import journal
 from dsintegration.exceptions import DossierNotFound, DSError
 from dsintegration.mirror import storing
-from dsintegration.mirror.choices import note_uses
+from dsintegration.mirror.choices import choose
 from dsintegration.models import ApiKey, AppendOnly, Dossier, Interface, JournalEntry, Outcome
 from dsintegration.sandbox import Reply
 from dsintegration.services import AnswerNotWanted, fetch_dossier, fetch_dossiers
@@ -550,7 +550,7 @@ class TestJournalPages:
     def test_a_choice_tells_its_demarche(self, agent, sandbox):
         demarche = keep_all(901)
         demarche.champs.filter(type="Siret").update(is_searchable=True, hidden_from_api=True)
-        note_uses(demarche, by=journal.CODE)
+        choose(demarche, by=journal.CODE)
         page = agent.get(JOURNAL, {"action__exact": "choose"}).content.decode()
         assert page.count("démarche n° 901") == 2
         assert "0 dossier" not in page

@@ -153,15 +153,6 @@ def choose(
         _tell(demarche, before, by)
 
 
-def note_uses(demarche: Demarche, *, by: journal.Actor = journal.CODE) -> None:
-    """After `in_list`, `is_searchable` or `hidden_from_api` of its champs were saved."""
-    with writing(None):
-        demarche.refresh_from_db(fields=["selection", "selection_key"])
-        before = demarche.selection
-        _set_selection(demarche)
-        _tell(demarche, before, by)
-
-
 def _set_selection(
     demarche: Demarche, *, demandeur: bool | None = None, instruction: bool | None = None
 ) -> None:

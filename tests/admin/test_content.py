@@ -89,7 +89,7 @@ class TestPage:
         assert "Organisme LES CORDES VOCALES SIRET 44011762001530 Déposé par Sam" in text
         assert "Labels À compléter" in text
         assert whole.instruction["groupe_instructeur"]["label"] in text
-        assert "Décisions et passages Déposé 7 septembre 2026" in text
+        assert "Décisions et passages Déposé 07/09/2026 à 10:02" in text
         assert "Passé en instruction" in text
 
     def test_headings_are_in_steps_and_ids_are_unique(self, reader, whole):
@@ -230,7 +230,7 @@ class TestStates:
         )
         text = text_of(reader.get(page_of(whole)))
         assert (
-            "Le contenu de ce dossier n'a pas pu être lu le 20 novembre 2026 à 11:00 : ce qui suit "
+            "Le contenu de ce dossier n'a pas pu être lu le 20/11/2026 à 11:00 : ce qui suit "
             "est plus ancien." in text
         )
 

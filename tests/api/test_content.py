@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, transaction
 
 from dsintegration import journal
-from dsintegration.mirror.choices import choose, note_uses, prune
+from dsintegration.mirror.choices import choose, prune
 from dsintegration.models import ApiKey, ChampDescriptor, Demarche, Dossier, File
 from dsintegration.representation import dossier_as_json, file_as_json
 from dsintegration.sandbox.forms import champ_id
@@ -49,7 +49,7 @@ def reader(api, demarche):
 
 def use(demarche: Demarche, *ids: str, **uses: bool) -> None:
     demarche.champs.filter(ds_id__in=ids).update(**uses)
-    note_uses(demarche)
+    choose(demarche, by=journal.CODE)
 
 
 def ids(champs) -> set[str]:
@@ -228,7 +228,7 @@ class TestSearch:
     @pytest.fixture
     def searchable(self, demarche):
         demarche.champs.exclude(type__in=ChampDescriptor.TITLES).update(is_searchable=True)
-        note_uses(demarche)
+        choose(demarche, by=journal.CODE)
         # Another dossier of the démarche, with other answers.
         DossierFactory(number=500, demarche=demarche)
         list(prune(demarche, reindex=True))

@@ -7,7 +7,8 @@ from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from dsintegration.mirror.choices import note_uses
+from dsintegration import journal
+from dsintegration.mirror.choices import choose
 from dsintegration.models import ApiKey, Demarche, Dossier, JournalEntry, Perimeter
 from dsintegration.sandbox.forms import SHORT_FORM, champ_id
 from dsintegration.services import fetch_dossier
@@ -108,7 +109,7 @@ class TestRegister:
         demarche = keep_all(901)
         uses = {"in_list": True, "is_searchable": True, "hidden_from_api": True}
         demarche.champs.filter(ds_id=SIRET).update(**uses)
-        note_uses(demarche)
+        choose(demarche, by=journal.CODE)
         sandbox.revisions[901] = {
             "champDescriptors": [line.descriptor for line in SHORT_FORM],
             "annotationDescriptors": [],

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from dsintegration import journal
-from dsintegration.mirror.choices import _seen_nothing, choose, note_uses, prune
+from dsintegration.mirror.choices import _seen_nothing, choose, prune
 from dsintegration.models import ChampValue, Demarche, Dossier, JournalEntry, Platform
 from dsintegration.payloads import Selection
 from dsintegration.sandbox import Reply
@@ -425,7 +425,7 @@ class TestIndex:
     def searchable(self, chosen):
         demarche = chosen(champs=[NAME, SIRET, AMOUNT])
         demarche.champs.update(is_searchable=True)
-        note_uses(demarche)
+        choose(demarche, by=journal.CODE)
         return demarche
 
     def test_parts_of_answers(self, put, searchable):
@@ -455,6 +455,6 @@ class TestIndex:
         fetch_dossier(put())
         assert not ChampValue.objects.exists()
         demarche.champs.filter(ds_id=NAME).update(is_searchable=True)
-        note_uses(demarche)
+        choose(demarche, by=journal.CODE)
         list(prune(demarche, reindex=True))
         assert self.found(NAME, "dreux") == {NUMBER}

@@ -14,8 +14,9 @@ from datetime import UTC, datetime, timedelta
 
 from django.core.management import CommandError, call_command
 
+from dsintegration import journal
 from dsintegration.exceptions import DSError
-from dsintegration.mirror.choices import note_uses, prune
+from dsintegration.mirror.choices import choose, prune
 from dsintegration.mirror.following import begin_again
 from dsintegration.mirror.values import searchable_of, values_of
 from dsintegration.models import Demarche, Dossier
@@ -236,7 +237,7 @@ class World:
         self.run("setup_demarche", str(number), "--champs", ",".join(ids) or "none")
         if demarche := Demarche.objects.filter(number=number).first():
             demarche.champs.update(is_searchable=chance.random() < 0.8)
-            note_uses(demarche)
+            choose(demarche, by=journal.CODE)
             list(prune(demarche, reindex=True))
 
     def purge(self, chance: random.Random) -> None:
