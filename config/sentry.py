@@ -62,7 +62,7 @@ def start(dsn: str, **options: Any) -> None:
             server_name="",
             **options,
         )
-    except sentry_sdk.utils.BadDsn:
+    except ValueError:  # BadDsn is one
         raise ImproperlyConfigured(
             "SENTRY_DSN doit être une adresse comme https://clef@sentry.example.org/1."
         ) from None

@@ -271,7 +271,7 @@ class TestCommands:
         except SystemExit as end:
             status = end.code
         said = out.getvalue() + err.getvalue()
-        assert status in range(8)
+        assert status in range(9)
         assert "Traceback" not in said
         assert bool(err.getvalue().strip()) or not status, "no word of what went wrong"
 

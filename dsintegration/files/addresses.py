@@ -6,6 +6,7 @@ from typing import IO, Any
 from django.views.decorators.debug import sensitive_variables
 from pydantic import ValidationError
 
+from dsintegration.database import release
 from dsintegration.exceptions import DSInvalidResponse, DSUnavailable, FileGone, Reason
 from dsintegration.mirror.files import files_of, owner_of
 from dsintegration.mirror.following import homes_of
@@ -24,6 +25,7 @@ def take(file: File, url: str, into: IO[bytes]) -> None:
     if not file.md5:
         raise DSInvalidResponse(Reason.FILE_DIFFERS)
     size, kind = file.byte_size, file.content_type
+    release()
     download(url, into, byte_size=size, md5=file.md5, content_type=kind)
 
 
@@ -44,6 +46,7 @@ def fresh_file(file: File, client: Client) -> AddressedFile:
             known: home.token for known, home in homes_of([number]).items() if home.token
         }
     document, variables = _question(file)
+    release()
     dossier = client.get_addresses(number, document, **variables)
     try:
         given = [AddressedFile.model_validate(node) for node in _found(file, dossier)]

@@ -19,7 +19,7 @@ def check() -> tuple[int, str]:
     try:
         call_command("check_fresh", stdout=out)
     except CommandError as err:
-        return err.returncode, out.getvalue()
+        return err.returncode, f"{out.getvalue()}{err}"
     return 0, out.getvalue()
 
 

@@ -18,11 +18,14 @@ class Command(DossierCommand):
     )
 
     def handle(self, **_: Any) -> None:
-        found = freshness()
-        for row in found:
-            self.stdout.write(f"{'✗' if row.is_stale else '✓'} {_sentence(row)}")
-        if any(row.is_stale for row in found):
-            raise CommandError("", returncode=ENDS_SOON_OR_STALE)
+        stale = []
+        for row in freshness():
+            if row.is_stale:
+                stale.append(f"✗ {_sentence(row)}")
+            else:
+                self.stdout.write(f"✓ {_sentence(row)}")
+        if stale:
+            raise CommandError("\n".join(stale), returncode=ENDS_SOON_OR_STALE)
 
 
 def _sentence(row: Freshness) -> str:
