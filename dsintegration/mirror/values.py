@@ -95,7 +95,12 @@ def _values(champ: dict[str, Any]) -> Iterator[Value]:
         for rank in range(min(len(words), MOST_WORDS)):
             part = " ".join(words[rank:])[:LONGEST]
             yield champ["id"], part, *((None, None, False) if rank else (number, day, True))
-        if len(words) > 1 and all(word.isdigit() for word in words) and number is day is None:
+        if (
+            len(words) > 1
+            and all(word.isdigit() for word in words)
+            and number is None
+            and day is None
+        ):
             # « 02 37 00 00 00 » and « 0237000000 » are one number.
             yield champ["id"], "".join(words)[:LONGEST], None, None, True
     if kind in {"SiretChamp", "RNAChamp", "RNFChamp"}:
