@@ -1,11 +1,19 @@
-"""A fetch for the holder of a key: whose dossiers it may be, and what it may be told."""
+"""A fetch for the holder of a key: whose dossiers it may be, and what it may be told.
+
+A key limited to démarches learns of the others neither by an answer nor by how long it took: what
+is not here and not its own is cut short, and refused, at one and the same moment. Why:
+docs/decisions/2026-11-28-even-refusals.md.
+"""
+
+import time
 
 from django.views.decorators.debug import sensitive_variables
 
 from dsintegration import journal
+from dsintegration.api import sharing
 from dsintegration.api.errors import DossierIsNotHere
 from dsintegration.api.permissions import visible_dossiers
-from dsintegration.api.sharing import Outcome, shared
+from dsintegration.api.sharing import Outcome
 from dsintegration.exceptions import DossierNotFound, DSError, Reason
 from dsintegration.models import ApiKey, Dossier
 from dsintegration.payloads import DossierPayload
@@ -23,8 +31,11 @@ OF_ALL = {
     Reason.REDIRECT,
     Reason.QUERY_REFUSED,
 }
-# Of a page's time, the seconds that are left to find out whether it was this dossier.
-SECONDS_TO_TELL = 2.0
+# Seconds after which a limited key is told that there is no such dossier, whatever is the reason;
+# and of them those that are left to find out whether it was this dossier that failed.
+REFUSED_AFTER, SECONDS_TO_TELL = 5.0, 1.0
+
+pause = time.sleep
 
 
 def fetch_for(key: ApiKey, number: int) -> bool:
@@ -33,7 +44,20 @@ def fetch_for(key: ApiKey, number: int) -> bool:
     Raises DSError, or DossierIsNotHere: for a key limited to démarches, a dossier outside them is
     neither stored nor told apart from one that nobody knows, be it malformed or slow.
     """
-    by = journal.key(key)
+    if key.all_demarches or _is_here(key, number):
+        return _fetch(key, number, sharing.PATIENCE, WEB_BUDGET)
+    ends_at = time.monotonic() + REFUSED_AFTER
+    try:
+        budget = REFUSED_AFTER - SECONDS_TO_TELL
+        return _fetch(key, number, budget, budget)
+    except DossierIsNotHere:
+        pause(max(0.0, ends_at - time.monotonic()))
+        raise
+
+
+def _fetch(key: ApiKey, number: int, patience: float, budget: float) -> bool:
+    """`patience`: seconds for the calls of others and ours, `budget`: for ours alone."""
+    by, ends_at = journal.key(key), time.monotonic() + max(patience, budget)
     is_ours = False
 
     def call() -> Outcome:
@@ -49,7 +73,7 @@ def fetch_for(key: ApiKey, number: int) -> bool:
             return False
 
         try:
-            with deadline(WEB_BUDGET if key.all_demarches else WEB_BUDGET - SECONDS_TO_TELL):
+            with deadline(min(budget, ends_at - time.monotonic())):
                 result = fetch_dossier(number, client=get_client(web=True), wanted=wanted, by=by)
         except AnswerNotWanted:
             return Outcome(unwanted=refused[0])
@@ -61,7 +85,7 @@ def fetch_for(key: ApiKey, number: int) -> bool:
         return other.unwanted is None or not key.may_see(other.unwanted)
 
     try:
-        outcome = shared(number, call, serves=serves)
+        outcome = sharing.shared(number, call, serves=serves, patience=patience)
     except DSError as late:  # the calls of others took all our time
         journal.write(by.failed(late))
         if _would_tell(late, key, number):

@@ -67,14 +67,19 @@ class Outcome:
 
 
 def shared(
-    number: int, call: Callable[[], Outcome], *, serves: Callable[[Outcome], bool]
+    number: int,
+    call: Callable[[], Outcome],
+    *,
+    serves: Callable[[Outcome], bool],
+    patience: float,
 ) -> Outcome:
     """The outcome of `call`, or of one that was under way for this number when we came.
 
     `serves`: whether the outcome of somebody else's call is of use; otherwise we make our own.
-    Raises what `call` raises, and DSUnavailable when others' calls take all our time.
+    Raises what `call` raises, and DSUnavailable when others' calls take all our time: `patience`,
+    in seconds.
     """
-    ends_at = time.monotonic() + PATIENCE
+    ends_at = time.monotonic() + patience
     while time.monotonic() < ends_at:
         try:
             row, is_ours = OngoingFetch.objects.get_or_create(number=number)

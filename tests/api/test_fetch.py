@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -23,6 +24,21 @@ pytestmark = pytest.mark.django_db
 
 def path(number=12345) -> str:
     return f"/api/v1/dossiers/{number}/fetch/"
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """The clock of a refusal, which its pause moves on at once."""
+    paused = [0.0]
+
+    def pause(seconds):
+        paused[0] += seconds
+
+    def now():
+        return time.monotonic() + paused[0]
+
+    monkeypatch.setattr(fetching, "pause", pause)
+    return now
 
 
 def journaled() -> list[tuple[str, str]]:
@@ -181,7 +197,8 @@ class TestLimitedKeys:
             return answer(request)
 
         monkeypatch.setattr(sandbox, "answer", wait)
-        monkeypatch.setattr(fetching, "WEB_BUDGET", fetching.SECONDS_TO_TELL + 0.2)
+        monkeypatch.setattr(fetching, "WEB_BUDGET", 0.2)
+        monkeypatch.setattr(fetching, "REFUSED_AFTER", fetching.SECONDS_TO_TELL + 0.2)
         yield
         ended.set()
 
@@ -215,9 +232,30 @@ class TestLimitedKeys:
         assert limited.post(path(7)).content == limited.post(path(404)).content
 
     def test_nor_does_the_call_of_somebody_else(self, limited, sandbox, monkeypatch):
-        monkeypatch.setattr(sharing, "PATIENCE", 0.2)
+        monkeypatch.setattr(fetching, "REFUSED_AFTER", fetching.SECONDS_TO_TELL + 0.2)
         OngoingFetch.objects.create(number=7)
         assert limited.post(path(7)).content == limited.post(path(404)).content
+
+    def test_nor_does_the_time_it_took(self, limited, slow, sandbox, clock):
+        """Unknown, outside, forbidden, malformed, failing or slow: refused at one moment."""
+        sandbox.replies[8] = Reply(body={"data": {"dossier": dossier_answer(8, usager=None)}})
+        sandbox.replies[9] = Reply(500, "")
+        for number in (404, 12346, 20002, 8, 9, 7):
+            began_at = clock()
+            assert limited.post(path(number)).status_code == 404
+            assert clock() == pytest.approx(began_at + fetching.REFUSED_AFTER, abs=0.1), number
+
+    def test_what_is_its_own_comes_at_once(self, limited, clock, sandbox):
+        began_at = clock()
+        assert limited.post(path(12345)).status_code == 201
+        sandbox.replies[12345] = Reply(body="<html>")
+        assert limited.post(path(12345)).status_code == 502
+        assert clock() < began_at + fetching.REFUSED_AFTER
+
+    def test_a_key_of_all_demarches_does_not_wait(self, fetcher, sandbox, clock):
+        began_at = clock()
+        assert fetcher.post(path(404)).status_code == 404
+        assert clock() < began_at + fetching.REFUSED_AFTER
 
     def test_of_its_own_it_hears_the_truth(self, limited, sandbox, slow):
         DossierFactory(number=7, demarche=Demarche.objects.get(number=901))
