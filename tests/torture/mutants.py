@@ -1,7 +1,10 @@
-"""A trial by mutation: `python -m tests.torture.mutants [ROUNDS]` breaks one line at a time, in a
-copy of the project, and asks the tests of its room whether they see it.
+"""A trial by mutation: one broken line at a time, in a copy of the project, and whether the tests
+of its room see it.
 
-The named ones come first: each survived once. Then some at random, by their seed.
+    python -m tests.torture.mutants [ROUNDS] [SEED] [ROOM...]
+
+The named ones come first: each survived once. Then some at random, by their seed. A room is a
+folder or a file, as "mirror" or "mirror/turn.py"; by default all of TESTS.
 """
 
 import random
@@ -10,19 +13,40 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 APP = "dsintegration"
+TRUTH = "tests/refresh/test_truth.py"
+# The first that fits, the narrowest first: what should see it, and does so in seconds.
 TESTS = {
-    "platform": ["tests/platform/test_client.py", "tests/platform/test_batches.py"],
-    "mirror": ["tests/test_services.py", "tests/refresh/test_truth.py"],
-    "refresh": ["tests/refresh"],
-    "purging.py": ["tests/test_purging.py", "tests/refresh/test_truth.py"],
-    "payloads.py": ["tests/test_payloads.py", "tests/refresh/test_truth.py"],
-    "moments.py": ["tests/refresh/test_truth.py", "tests/test_services.py"],
+    "platform/lists.py": (
+        TRUTH,
+        "tests/refresh/test_following.py",
+        "tests/refresh/test_refresh.py",
+    ),
+    "platform/batches.py": ("tests/platform/test_batches.py", TRUTH),
+    "platform/outage.py": ("tests/platform/test_batches.py", TRUTH),
+    "platform/tokens.py": ("tests/refresh/test_tokens.py", "tests/platform/test_client.py"),
+    "platform": ("tests/platform", TRUTH),
+    "mirror/turn.py": (TRUTH, "tests/refresh/test_refresh.py"),
+    "mirror/following.py": (
+        "tests/refresh/test_following.py",
+        "tests/refresh/test_tokens.py",
+        TRUTH,
+    ),
+    "mirror/erasing.py": ("tests/test_purging.py", "tests/mirror"),
+    "mirror/summary.py": ("tests/admin",),
+    "mirror": ("tests/test_services.py", "tests/mirror", TRUTH, "tests/refresh/test_following.py"),
+    "refresh": (TRUTH, "tests/refresh/test_following.py", "tests/refresh/test_refresh.py"),
+    "purging.py": ("tests/test_purging.py", TRUTH),
+    "payloads.py": ("tests/test_payloads.py", "tests/refresh/test_following.py", TRUTH),
+    "moments.py": (TRUTH, "tests/test_services.py"),
 }
+ROOMS = ("platform", "mirror", "refresh", "purging.py", "payloads.py", "moments.py")
 SWAPS = [
     (r" <= ", " < "),
     (r" < ", " <= "),
@@ -30,9 +54,10 @@ SWAPS = [
     (r" > ", " >= "),
     (r" and ", " or "),
     (r" or ", " and "),
-    (r"\bnot ", ""),
+    (r"(?<!\")\bnot ", ""),
     (r" is None", " is not None"),
-    (r"\bTrue\b", "False"),
+    # `zip` of what is as long anyway, and classes that nobody tries to change: nothing to see.
+    (r"(?<!strict=)(?<!frozen=)\bTrue\b", "False"),
     (r" - ", " + "),
     (r" \+ ", " - "),
     (r" & ", " | "),
@@ -48,6 +73,9 @@ class Mutant:
     before: str
     after: str
     tests: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.before.strip()}  ->  {self.after.strip()}"
 
 
 NAMED = [
@@ -84,21 +112,28 @@ NAMED = [
 ]
 
 
-def at_random(chance: random.Random) -> Mutant:
-    """A line of one of the rooms, changed in one place."""
-    while True:
-        room = chance.choice(list(TESTS))
-        place = PROJECT / APP / room
-        path = chance.choice(sorted(place.glob("*.py"))) if place.is_dir() else place
+def files_of(room: str) -> list[Path]:
+    place = PROJECT / APP / room
+    return sorted(place.glob("*.py")) if place.is_dir() else [place]
+
+
+def all_of(rooms: Sequence[str]) -> list[Mutant]:
+    """Every line of the rooms that one swap can change, once for each swap."""
+    mutants = []
+    for path in (path for room in rooms for path in files_of(room)):
+        name = str(path.relative_to(PROJECT / APP))
+        tests = next(tests for room, tests in TESTS.items() if name.startswith(room))
         text = path.read_text(encoding="utf-8")
-        lines = [
-            line for line in text.splitlines() if not re.match(r"\s*(#|\"|from |import )", line)
-        ]
-        line, (old, new) = chance.choice(lines or [""]), chance.choice(SWAPS)
-        if not line or '"""' in line or text.count(line) != 1 or not re.search(old, line):
-            continue
-        after = re.sub(old, new, line, count=1)
-        return Mutant(str(path.relative_to(PROJECT / APP)), line, after, tuple(TESTS[room]))
+        for line in text.splitlines():
+            is_code = not re.match(r"\s*(#|\"|from |import )", line) and '"""' not in line
+            if not is_code or text.count(line) != 1:
+                continue
+            mutants += [
+                Mutant(name, line, re.sub(old, new, line, count=1), tests)
+                for old, new in SWAPS
+                if re.search(old, line)
+            ]
+    return mutants
 
 
 def is_killed(mutant: Mutant, copy: Path) -> bool:
@@ -118,24 +153,30 @@ def is_killed(mutant: Mutant, copy: Path) -> bool:
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    chance = random.Random(seed)
-    mutants = NAMED + [at_random(chance) for _ in range(rounds)]
+    numbers = [int(word) for word in sys.argv[1:] if word.isdecimal()]
+    rooms = [word for word in sys.argv[1:] if not word.isdecimal()] or ROOMS
+    rounds, seed = (*numbers, 0, 0)[:2]
+    mutants = all_of(rooms)
+    named = [mutant for mutant in NAMED if mutant.path.startswith(tuple(rooms))]
+    chosen = named + random.Random(seed).sample(mutants, min(rounds, len(mutants)))
+    killed, survivors = Counter[str](), list[Mutant]()
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "project"
         leave = shutil.ignore_patterns(".git", "*.sqlite3*", "__pycache__")
         shutil.copytree(PROJECT, copy, symlinks=True, ignore=leave)
-        survivors = 0
-        for mutant in mutants:
-            killed = is_killed(mutant, copy)
-            survivors += not killed
-            print(
-                f"{'killed' if killed else 'SURVIVED'}  {mutant.path}: "
-                f"{mutant.before.strip()}  ->  {mutant.after.strip()}",
-                flush=True,
-            )
-    print(f"{len(mutants)} mutants, {survivors} survivors (seed {seed})")
+        for mutant in chosen:
+            is_dead = is_killed(mutant, copy)
+            if is_dead:
+                killed[mutant.path] += 1
+            else:
+                survivors.append(mutant)
+            print("killed  " if is_dead else "SURVIVED", mutant, flush=True)
+    print(f"{len(chosen)} of {len(mutants)} mutants, {len(survivors)} survivors (seed {seed})")
+    for path in sorted({mutant.path for mutant in chosen}):
+        alive = sum(mutant.path == path for mutant in survivors)
+        print(f"  {path:24} {killed[path]:3} killed {alive:3} alive")
+    for mutant in survivors:
+        print(mutant)
 
 
 if __name__ == "__main__":
