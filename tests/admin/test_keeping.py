@@ -1,7 +1,10 @@
 """The page of a démarche that reads its form and chooses what is kept: who may, and what then."""
 
+import json
+
 import pytest
 
+from dsintegration import tasks
 from dsintegration.models import ChampValue, Demarche, Dossier, JournalEntry
 from dsintegration.sandbox import Reply
 from dsintegration.sandbox.forms import FORMS, SHORT_FORM, Line, answers, champ_id
@@ -156,6 +159,20 @@ class TestChoosing:
         dossier = Dossier.objects.select_related("demarche").get()
         assert [champ["id"] for champ in dossier.champs] == [champ_id(302)]
         assert dossier.content_key == dossier.demarche.selection_key
+
+    def test_a_worker_erases_where_there_is_one(self, chief, demarche, monkeypatch):
+        put = []
+        monkeypatch.setattr(
+            "dsintegration.background.hand_over", lambda *work: put.append(json.dumps(work)) or True
+        )
+        read(chief, demarche)
+        save(chief, demarche, is_kept=[301, 302])
+        fetch_dossier(NUMBER)
+        save(chief, demarche, is_kept=[302])
+        name, *work = json.loads(put[-1])
+        assert name == tasks.erase_unchosen.name
+        tasks.erase_unchosen(*work)
+        assert [champ["id"] for champ in Dossier.objects.get().champs] == [champ_id(302)]
 
     def test_searching_is_made_possible_and_impossible(self, chief, demarche, later):
         read(chief, demarche)
