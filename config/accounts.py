@@ -22,6 +22,7 @@ from django.urls import path, reverse
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.debug import sensitive_variables
 
+from dsintegration.admin.kept import keep_typed
 from dsintegration.models import Perimeter
 from dsintegration.perimeters import sight_of
 
@@ -152,8 +153,12 @@ def _page(request: HttpRequest, name: str, title: str, context: dict[str, Any]) 
     )
 
 
+def _kept(view: Any) -> Any:
+    return keep_typed(admin.site, admin.site.admin_view(view))
+
+
 urlpatterns = [
     path("", admin.site.admin_view(list_view), name="accounts"),
-    path("ajouter/", admin.site.admin_view(add_view), name="accounts_add"),
-    path("<int:pk>/", admin.site.admin_view(change_view), name="accounts_change"),
+    path("ajouter/", _kept(add_view), name="accounts_add"),
+    path("<int:pk>/", _kept(change_view), name="accounts_change"),
 ]

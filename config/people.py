@@ -10,6 +10,9 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
+
+from dsintegration.admin.kept import keep_typed
 
 VERBS = {
     "add": "Peut ajouter",
@@ -33,6 +36,13 @@ class InFrench(admin.ModelAdmin):  # type: ignore[type-arg]
     """`titles`: of the list, of a new row, of one that is there."""
 
     titles: tuple[str, str, str]
+
+    @property
+    def urls(self) -> list[URLPattern]:
+        patterns: list[URLPattern] = self.get_urls()
+        for pattern in patterns:
+            pattern.callback = keep_typed(self.admin_site, pattern.callback)
+        return patterns
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -63,8 +73,12 @@ admin.site.unregister([User, Group])
 @admin.register(User)
 class AccountAdmin(InFrench, UserAdmin):  # type: ignore[type-arg]
     titles = ("Utilisateurs", "Nouvel utilisateur", "Utilisateur")
+    # Django's two boxes beside each other, and its two fields of a date, are nameless to a reader.
+    filter_horizontal = ()
+    readonly_fields = ("last_login", "date_joined")
 
 
 @admin.register(Group)
 class ServiceAdmin(InFrench, GroupAdmin):
     titles = ("Groupes", "Nouveau groupe", "Groupe")
+    filter_horizontal = ()

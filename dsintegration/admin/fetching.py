@@ -9,17 +9,12 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
-from django.views.decorators.csrf import csrf_protect
 
 from dsintegration.admin import fetch, telling
 from dsintegration.admin.changelists import filters_of, preserved
 from dsintegration.admin.mirror import CappedPaginator, MirrorAdmin
-from dsintegration.admin.pasting import read_pasted
 from dsintegration.models import FetchLot
 from dsintegration.templatetags.dossiers import thousands
-
-# Of the session: numbers that wait for a login.
-TYPED = "dsintegration.typed"
 
 
 class FetchingAdmin(MirrorAdmin):
@@ -31,11 +26,7 @@ class FetchingAdmin(MirrorAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
-            path(
-                "fetch/",
-                self._keep_typed(view(self.fetch_view)),
-                name="dsintegration_dossier_fetch",
-            ),
+            path("fetch/", view(self.fetch_view), name="dsintegration_dossier_fetch"),
             path("fetch/<uuid:lot>/", view(self.lot_view), name="dsintegration_dossier_lot"),
             path(
                 "<path:object_id>/refresh/",
@@ -44,18 +35,6 @@ class FetchingAdmin(MirrorAdmin):
             ),
             *super().get_urls(),
         ]
-
-    def _keep_typed(self, view: Any) -> Any:
-        """Numbers that were typed into a page whose session has ended outlive the login."""
-
-        @csrf_protect
-        def keeping(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            if request.method == "POST" and not self.admin_site.has_permission(request):
-                numbers = read_pasted(request.POST.get("numbers", "")).numbers
-                request.session[TYPED] = numbers[: fetch.MAX_NUMBERS]
-            return view(request, *args, **kwargs)
-
-        return keeping
 
     def fetch_view(self, request: HttpRequest) -> HttpResponse:
         """The form that fetches by number, and what came of it."""
@@ -72,8 +51,6 @@ class FetchingAdmin(MirrorAdmin):
             again = "\n".join(map(str, batch.to_try_again)) if lot.ended_at else ""
             context = self._about(request, lot, batch.stopped_by) | {"pasted": form.pasted}
             return self._form_page(request, fetch.FetchForm(initial={"numbers": again}), context)
-        if request.method == "GET" and (typed := request.session.pop(TYPED, [])):
-            form = fetch.FetchForm(initial={"numbers": "\n".join(map(str, typed))})
         return self._form_page(request, form, {})
 
     def lot_view(self, request: HttpRequest, lot: Any) -> HttpResponse:

@@ -13,6 +13,7 @@ from django.template.defaultfilters import yesno
 from django.urls import URLPattern, reverse
 from django.utils.functional import cached_property
 
+from dsintegration.admin.kept import keep_typed
 from dsintegration.perimeters import sight_of
 
 
@@ -39,9 +40,13 @@ class PerimeterAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @property
     def urls(self) -> list[URLPattern]:
-        """Outside of any transaction around the request: some of them ask the platform."""
+        """Outside of any transaction around the request: some of them ask the platform.
+
+        What was typed into any of them outlives the session.
+        """
         patterns = self.get_urls()
         for pattern in patterns:
+            pattern.callback = keep_typed(self.admin_site, pattern.callback)
             transaction.non_atomic_requests(pattern.callback)
         return patterns
 

@@ -24,6 +24,7 @@ _LINK = re.compile(r"/dossiers/([0-9]+)")
 # Thousands apart, by blanks or points: 24.518.763.
 _GROUPED = re.compile(r"(?<![0-9.])[0-9]{1,3}(?:[ .\u00a0\u202f][0-9]{3})+(?![0-9])")
 _BESIDE = re.compile(r"\b(?:dossiers?|num[ée]ros?|n[°ºo]s?)(?![a-z])|n[°º]", re.IGNORECASE)
+_BETWEEN = re.compile(r"\s(?:et|ou|&|-|–|/)\s|[()#]", re.IGNORECASE)
 _NUMBERS = re.compile(r"[0-9]+(?:[\s,;.]+[0-9]+)*[\s,;.]*")
 # Of an establishment or, shorter, of a company; as people group their digits.
 _SIRET = re.compile(
@@ -56,7 +57,7 @@ def numbers_in(text: str) -> list[int]:
         digits = linked
     else:
         text = _GROUPED.sub(lambda found: re.sub(r"[^0-9]", "", found[0]), text)
-        text = _BESIDE.sub(" ", text).strip(" .,;:")
+        text = _BETWEEN.sub(" , ", _BESIDE.sub(" ", text)).strip(" .,;:")
         if not _NUMBERS.fullmatch(text):
             return []
         digits = re.findall(r"[0-9]+", text)

@@ -28,7 +28,7 @@ from dsintegration.words import IN_AN_AGENTS_WORDS, UNCONFIGURED
 register = template.Library()
 
 # One way to write them on all pages of the admin, on paper, and in files (admin/export.py).
-DAY, MOMENT = "d/m/Y", "d/m/Y à H:i"
+DAY, MOMENT = "d/m/Y", "d/m/Y à\N{NO-BREAK SPACE}H:i"
 
 
 @register.simple_tag

@@ -46,6 +46,10 @@ class TestSearch:
             "https://demarche.numerique.gouv.fr/dossiers/24518763",
             "24518763, 11111111",
             "24518763 11111111",
+            "n° 24 518 763 et 11 111 111",
+            "24518763 / 11111111",
+            "(24518763)",
+            "#24518763",
             "DETR Dreux",
             "dreux detr",
             "chateaudun",
@@ -156,13 +160,3 @@ class TestNeverLost:
         assert html.index('id="changelist-filter"') < html.index('id="result_list"')
         stops = len(re.findall(r"<(a|input|select|button|summary)\b", html.partition("Filtres")[0]))
         assert stops < 40
-
-    def test_what_was_typed_outlives_the_session(self, client, enter):
-        response = client.post(f"{LIST}fetch/", {"numbers": "12345\n24518763"})
-        assert response.url.startswith("/admin/login/")
-        user = enter("late", "view_dossier", "fetch_dossier").user
-        user.set_password("correct horse")
-        user.save()
-        data = {"username": "late", "password": "correct horse", "next": f"{LIST}fetch/"}
-        response = client.post("/admin/login/", data, follow=True)
-        assert response.context["form"]["numbers"].value() == "12345\n24518763"

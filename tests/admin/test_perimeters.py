@@ -1,6 +1,8 @@
 """Perimeters: what lies outside an account's démarches does not exist for it, at any address."""
 
+import io
 import re
+import zipfile
 from datetime import timedelta
 from itertools import product
 
@@ -163,7 +165,7 @@ def addresses(dossier) -> list[str]:
             continue
         route = re.sub(r"\^|\$|\\Z|\(\?P<app_label>[^)]*\)", "", route).replace("//", "/")
         places = re.findall(r"<[^>]+>", route)
-        choices = [[dossier.lot.pk] if "uuid" in place else pks for place in places]
+        choices = [[dossier.lot.pk] if "uuid" in place else dict.fromkeys(pks) for place in places]
         for keys in product(*choices):
             url = route
             for place, key in zip(places, keys, strict=True):
@@ -204,6 +206,14 @@ def leaks(response, query="") -> list[str]:
     return [secret for secret in SECRETS if secret in body and secret not in typed(query)]
 
 
+def unpacked(file: bytes) -> bytes:
+    """What a spreadsheet holds: its own bytes are compressed, and tell nothing."""
+    if not zipfile.is_zipfile(io.BytesIO(file)):
+        return file
+    with zipfile.ZipFile(io.BytesIO(file)) as archive:
+        return b"".join(archive.read(name) for name in archive.namelist())
+
+
 class TestEveryAddress:
     def test_there_are_some(self, theirs):
         routes = "\n".join(admin_routes())
@@ -231,32 +241,31 @@ class TestEveryAddress:
         assert ApiKey.objects.get(pk=kept.pk).revoked == kept.revoked
         assert Perimeter.objects.filter(pk=theirs.perimeter.pk).exists()
 
-    @pytest.mark.parametrize("query", QUERIES)
-    def test_nor_by_a_query(self, agent, theirs, query):
+    def test_nor_by_a_query(self, agent, theirs):
         agent.raise_request_exception = False
-        for path in (
-            "/admin/",
-            LIST,
-            f"{LIST}export/",
-            JOURNAL,
-            KEYS,
-            PERIMETERS,
-            "/admin/dsintegration/demarche/",
-        ):
+        lists = (
+            "dossier/",
+            "dossier/export/",
+            "journalentry/",
+            "apikey/",
+            "perimeter/",
+            "demarche/",
+        )
+        pages = ["/admin/", *(f"/admin/dsintegration/{name}" for name in lists)]
+        for path, query in product(pages, QUERIES):
             response = agent.get(path + query)
-            assert response.status_code in {200, 302, 400}, path
-            assert leaks(response, query) == [], path
-            assert "n° masqué" not in response.content.decode()
+            assert response.status_code in {200, 302, 400}, (path, query)
+            assert leaks(response, query) == [], (path, query)
+            assert "n° masqué" not in response.content.decode(), (path, query)
 
-    @pytest.mark.parametrize("query", QUERIES)
-    @pytest.mark.parametrize("format", [0, 1, 2])
-    def test_nor_in_a_file(self, agent, theirs, query, format):
-        response = agent.post(f"{LIST}export/{query}", {"format": str(format)})
-        assert response.status_code == 200
-        assert str(NUMBER).encode() not in response.content
-        entry = JournalEntry.objects.filter(action="export").order_by("-pk").first()
-        assert entry.actor == "agent"
-        assert str(NUMBER) not in entry.numbers
+    def test_nor_in_a_file(self, agent, theirs):
+        for query, format in product(QUERIES, ("0", "1", "2")):
+            response = agent.post(f"{LIST}export/{query}", {"format": format})
+            assert response.status_code == 200, query
+            assert str(NUMBER).encode() not in unpacked(response.content), query
+            entry = JournalEntry.objects.filter(action="export").order_by("-pk").first()
+            assert entry.actor == "agent"
+            assert str(NUMBER) not in entry.numbers, query
 
     def test_an_outsider_s_neighbours(self, agent, ours, theirs):
         page = agent.get(f"{LIST}{ours.pk}/change/?_changelist_filters=o%3D-1").content.decode()
