@@ -16,7 +16,7 @@ RIB = paper(
     "Titulaire : Les Cordes vocales",
     "IBAN : FR76 0000 0000 0000 0000 0000 000",
 )
-FILE = file("rib.pdf", "2026-09-07T10:02:11+02:00", content=RIB)
+FILE = file("rib-association.pdf", "2026-09-07T10:02:11+02:00", content=RIB)
 
 
 def champ_id(key: int, row: str = "") -> str:

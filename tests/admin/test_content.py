@@ -78,7 +78,7 @@ class TestPage:
     def test_files_stand_where_they_were_asked_for(self, reader, whole, sandbox):
         [rib] = whole.files.filter(place="champ")
         page = reader.get(page_of(whole))
-        assert "Relevé d'identité bancaire rib.pdf" in text_of(page)
+        assert "Relevé d'identité bancaire rib-association.pdf" in text_of(page)
         opened = reader.get(f"/admin/dsintegration/dossier/{whole.pk}/files/{rib.pk}/")
         assert f"/files/{rib.pk}/" in page.content.decode()
         assert opened.status_code == 200

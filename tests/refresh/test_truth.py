@@ -414,26 +414,26 @@ class TestTurns:
         tracked(1)
         Run()
         connection.close()
-        assert Run().err == ""
+        assert "en cours" not in Run().out
         assert RefreshTurn.objects.get().holder == ""
 
     def test_a_lost_machine_holds_it_for_minutes(self, sandbox, tracked):
         tracked(1)
         Run()
         RefreshTurn.objects.update(holder="elsewhere/1/x", ends_at=ago(minutes=-9))
-        assert "en cours" in Run().err
+        assert "en cours" in Run().out
         RefreshTurn.objects.update(ends_at=ago(minutes=0))
-        assert Run().err == ""
+        assert "en cours" not in Run().out
 
     def test_an_end_beyond_any_is_none(self, sandbox, tracked):
         RefreshTurn.objects.create(holder="elsewhere/1/x", ends_at=ago(days=-365))
-        assert Run().err == ""
+        assert "en cours" not in Run().out
 
     def test_a_dead_process_of_this_machine_holds_nothing(self, sandbox):
         from dsintegration.mirror.turn import _here
 
         RefreshTurn.objects.create(holder=f"{_here()}/4194305/x", ends_at=ago(minutes=-9))
-        assert Run().err == ""
+        assert "en cours" not in Run().out
 
     def test_the_full_tour_waits_for_its_turn(self, sandbox, tracked, monkeypatch):
         tracked(1)
@@ -441,20 +441,21 @@ class TestTurns:
         seen = []
 
         def pause(_):
-            seen.append(Run().err)  # a quarter-hourly one lets it pass
+            seen.append(Run().out)  # a quarter-hourly one lets it pass
             if len(seen) == 2:
                 RefreshTurn.objects.update(holder="", ends_at=None)
-                seen.append(Run().err)
+                seen.append(Run().out)
 
         monkeypatch.setattr("dsintegration.mirror.turn.pause", pause)
         run = Run("--full")
         assert "1 récupérés" in run.out
-        assert [bool(err) for err in seen] == [True, True, True]
-        assert Run().err == ""
+        assert all("en cours" in out for out in seen)
+        assert len(seen) == 3
+        assert "en cours" not in Run().out
 
     def test_a_full_tour_leaves_another_one(self, sandbox):
         RefreshTurn.objects.create(holder="elsewhere/1/x", ends_at=ago(minutes=-9), is_full=True)
-        assert "en cours" in Run("--full").err
+        assert "en cours" in Run("--full").out
 
     def test_who_lost_it_stops(self, sandbox, tracked, monkeypatch, settings):
         settings.DS_BATCH_SIZE = 1

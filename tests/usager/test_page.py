@@ -553,6 +553,6 @@ class TestContent:
             "Avis du service culture",
             "Sam Exemple",
             "À compléter",
-            "rib.pdf",
+            "rib-association.pdf",
         ):
             assert escape(words) not in page, words
