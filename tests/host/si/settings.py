@@ -16,6 +16,15 @@ LANGUAGE_CODE = "fr"
 TIME_ZONE = "Europe/Paris"
 STATIC_URL = "static/"
 
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "dsintegration": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": BASE_DIR / "fichiers", "base_url": None},
+    },
+}
+
 INSTALLED_APPS = [
     "si",
     "si.admin.SIAdminConfig",
