@@ -128,7 +128,7 @@ def bring_the_crowd() -> None:
     from dsintegration.mirror.choices import selections
     from dsintegration.mirror.storing import store
     from dsintegration.moments import Moment
-    from dsintegration.payloads import parse_dossier
+    from dsintegration.payloads.dossiers import parse_dossier
     from dsintegration.sandbox import running_sandbox
     from dsintegration.sandbox.crowd import TITLES, crowd
     from dsintegration.sandbox.forms import as_asked

@@ -27,15 +27,15 @@ from dsintegration.mirror.locking import PATIENCE, recognise
 from dsintegration.mirror.storing import FetchResult, store, store_demarche
 from dsintegration.models import Demarche
 from dsintegration.moments import Moment
-from dsintegration.payloads import (
-    Content,
+from dsintegration.payloads.content import Content
+from dsintegration.payloads.dossiers import (
     DemarchePayload,
     DossierPayload,
-    Selection,
     parse_demarche,
     parse_dossier,
-    parse_form,
 )
+from dsintegration.payloads.form import parse_form
+from dsintegration.payloads.selection import Selection
 from dsintegration.platform.batches import Answer, Batch, ask_all
 from dsintegration.platform.client import Client, get_client
 from dsintegration.platform.cost import Meter, log_fetch

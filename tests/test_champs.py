@@ -8,8 +8,9 @@ is found here.
 import pytest
 from graphql import GraphQLObjectType, execute_sync, parse
 
-from dsintegration.payloads import Selection, parse_dossier
 from dsintegration.payloads.champs import KINDS, WITHOUT_ANSWER
+from dsintegration.payloads.dossiers import parse_dossier
+from dsintegration.payloads.selection import Selection
 from dsintegration.platform.content import variables
 from dsintegration.platform.documents import get_dossier
 from dsintegration.sandbox.forms import FILE, PLACE, champ_id, whole

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from dsintegration.exceptions import DSInvalidResponse, Reason
-from dsintegration.payloads import DossierPayload, parse_dossier
+from dsintegration.payloads.dossiers import DossierPayload, parse_dossier
 from tests.factories import dossier_answer, message_answer
 
 

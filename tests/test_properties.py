@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from dsintegration.exceptions import DossierNotFound, DSUnavailable, Reason
 from dsintegration.models import Demarche, Dossier, Message, Platform
-from dsintegration.payloads import Selection
+from dsintegration.payloads.selection import Selection
 from dsintegration.platform.client import Client
 from dsintegration.platform.tokens import Tokens
 from dsintegration.representation import dossier_as_json

@@ -19,7 +19,7 @@ from dsintegration.harmless import on_a_page
 from dsintegration.mirror.following import begin_again
 from dsintegration.mirror.summary import summary
 from dsintegration.models import Demarche, Dossier
-from dsintegration.payloads import Selection
+from dsintegration.payloads.selection import Selection
 from dsintegration.perimeters import sight_of
 from dsintegration.templatetags.dossiers import moment, thousands
 

@@ -27,7 +27,7 @@ from dsintegration.templatetags.dossiers import thousands
 from dsintegration.words import UNCONFIGURED
 
 if TYPE_CHECKING:
-    from dsintegration.payloads import DossierPayload
+    from dsintegration.payloads.dossiers import DossierPayload
     from dsintegration.services import FetchResult
 
 

@@ -16,9 +16,8 @@ from dsintegration.exceptions import DSError
 from dsintegration.harmless import on_a_page
 from dsintegration.mirror.choices import USES, choose, erase_unchosen, waiting
 from dsintegration.models import ChampDescriptor, Demarche
-from dsintegration.payloads import Selection
+from dsintegration.payloads.selection import Selection
 from dsintegration.platform.sockets import WEB_BUDGET, deadline
-from dsintegration.services import read_form
 from dsintegration.templatetags.dossiers import thousands
 from dsintegration.words import IN_AN_AGENTS_WORDS, UNCONFIGURED
 
@@ -139,6 +138,9 @@ def _people(request: HttpRequest, demarche: Demarche, name: str, errors: list[st
 
 
 def _read(request: HttpRequest, demarche: Demarche) -> None:
+    # No project waits at its start for what this imports (gql, pydantic).
+    from dsintegration.services import read_form
+
     known = set(demarche.champs.values_list("ds_id", flat=True))
     try:
         with deadline(WEB_BUDGET):

@@ -8,7 +8,7 @@ from dsintegration.api.permissions import visible_dossiers
 from dsintegration.api.sharing import Outcome, shared
 from dsintegration.exceptions import DossierNotFound, DSError, Reason
 from dsintegration.models import ApiKey, Dossier
-from dsintegration.payloads import DossierPayload
+from dsintegration.payloads.dossiers import DossierPayload
 from dsintegration.perimeters import sight_of_key
 from dsintegration.platform.client import get_client
 from dsintegration.platform.sockets import WEB_BUDGET, deadline

@@ -11,7 +11,7 @@ from dsintegration.exceptions import DSInvalidResponse, DSUnavailable, FileGone,
 from dsintegration.mirror.files import files_of, owner_of
 from dsintegration.mirror.following import homes_of
 from dsintegration.models import File, Place, Scan
-from dsintegration.payloads import AddressedFile
+from dsintegration.payloads.files import AddressedFile
 from dsintegration.platform import documents
 from dsintegration.platform.client import Client
 from dsintegration.platform.downloads import download

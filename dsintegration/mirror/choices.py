@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 from django.db.models import F, Q, QuerySet
@@ -21,8 +21,10 @@ from dsintegration.mirror.locking import save_platform, writing
 from dsintegration.mirror.values import rewrite_values
 from dsintegration.models import Action, ChampDescriptor, Demarche, Dossier, Outcome
 from dsintegration.models.mirror import CONTENT
-from dsintegration.payloads import FormPayload, Selection
-from dsintegration.payloads.content import only
+from dsintegration.payloads.selection import Selection, only
+
+if TYPE_CHECKING:  # pages that choose are not to wait for pydantic
+    from dsintegration.payloads.form import FormPayload
 
 # By hand: it is part of each fetch.
 SELECTIONS = """
@@ -92,7 +94,7 @@ def _read(dossier: int) -> Selections:
     return Selections(found, next((number for number, _, is_its in rows if is_its), None))
 
 
-def store_form(payload: FormPayload, demarche: Demarche, at: datetime) -> None:
+def store_form(payload: "FormPayload", demarche: Demarche, at: datetime) -> None:
     """The form as it is now: what is new in it, what it has no longer; choices stay."""
     with writing(None):
         known = {row.ds_id: row for row in demarche.champs.all()}

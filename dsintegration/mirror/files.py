@@ -7,11 +7,15 @@ that files which did not change cost no statement, and those that are gone are k
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dsintegration.models import Dossier, File, Message, Place
 from dsintegration.models.files import key_of
-from dsintegration.payloads import FilePayload
-from dsintegration.payloads.content import Placed, champs_with_files
+from dsintegration.payloads.selection import champs_with_files
+
+if TYPE_CHECKING:  # pages that show files are not to wait for pydantic
+    from dsintegration.payloads.content import Placed
+    from dsintegration.payloads.files import FilePayload
 
 _COLUMNS = (
     "dossier_id",
@@ -40,7 +44,7 @@ class Filed:
 
 
 def files_of(
-    place: Place, owner: str, payloads: Iterable[FilePayload], *, champ_id: str = ""
+    place: Place, owner: str, payloads: "Iterable[FilePayload]", *, champ_id: str = ""
 ) -> list[File]:
     """The files that lie in one place, as rows that belong to nothing yet.
 
@@ -75,7 +79,7 @@ def owner_of(file: File) -> str:
     return f"{file.dossier.number}/{file.champ_id}"
 
 
-def files_of_content(number: int, placed: Iterable[Placed]) -> list[File]:
+def files_of_content(number: int, placed: "Iterable[Placed]") -> list[File]:
     """Those of a dossier that are in no message, as `files_of` gives them."""
     homes: dict[tuple[str, str], list[FilePayload]] = {}
     for given in placed:

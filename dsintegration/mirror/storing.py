@@ -45,7 +45,8 @@ from dsintegration.mirror.values import Value, searchable_of, values_of, write_v
 from dsintegration.models import Author, Demarche, Dossier, File, Message, Outcome, Place
 from dsintegration.models.mirror import CONTENT, normalised
 from dsintegration.moments import Moment
-from dsintegration.payloads import DemarchePayload, DossierPayload, Selection
+from dsintegration.payloads.dossiers import DemarchePayload, DossierPayload
+from dsintegration.payloads.selection import Selection
 
 # What the platform says of a démarche.
 GIVEN = ("ds_id", "title", "service_nom", "service_organisme")

@@ -15,7 +15,7 @@ from dsintegration.exceptions import Reason
 from dsintegration.payloads.champs import Champ, Entreprise, answered, parse_champ
 from dsintegration.payloads.fields import Moment, Payload, Text
 from dsintegration.payloads.files import FilePayload
-from dsintegration.payloads.selection import Selection
+from dsintegration.payloads.selection import Selection, champs_with_files, only
 
 # What the client says in the place of a content that the platform could not give: a Reason.
 FAILURE = "contentFailure"
@@ -63,22 +63,6 @@ class Content:
                 if (given.champ in kept if given.place == CHAMP else selection.instruction)
             ],
         )
-
-
-def only(champs: list[dict[str, Any]] | None, chosen: Iterable[str]) -> list[dict[str, Any]] | None:
-    """None where nothing is chosen."""
-    chosen = set(chosen)
-    if champs is None or not chosen:
-        return None
-    return [champ for champ in champs if champ["id"] in chosen]
-
-
-def champs_with_files(*lists: list[dict[str, Any]] | None) -> set[str]:
-    """The ids of the champs that may have files, those in rows of repetitions included."""
-    found = set[str]()
-    for champ in (champ for champs in lists for champ in champs or ()):
-        found |= {champ["champ"]} if "champ" in champ else champs_with_files(*champ.get("rows", ()))
-    return found
 
 
 class _Association(Payload):

@@ -1,7 +1,7 @@
 """What is asked of the form of a démarche, and so all of it that ever leaves the platform."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from hashlib import sha256
@@ -79,3 +79,19 @@ class Selection:
 
 
 NOTHING = Selection()
+
+
+def only(champs: list[dict[str, Any]] | None, chosen: Iterable[str]) -> list[dict[str, Any]] | None:
+    """None where nothing is chosen."""
+    chosen = set(chosen)
+    if champs is None or not chosen:
+        return None
+    return [champ for champ in champs if champ["id"] in chosen]
+
+
+def champs_with_files(*lists: list[dict[str, Any]] | None) -> set[str]:
+    """The ids of the champs that may have files, those in rows of repetitions included."""
+    found = set[str]()
+    for champ in (champ for champs in lists for champ in champs or ()):
+        found |= {champ["champ"]} if "champ" in champ else champs_with_files(*champ.get("rows", ()))
+    return found

@@ -15,7 +15,8 @@ from typing import Any
 from django.views.decorators.debug import sensitive_variables
 
 from dsintegration.exceptions import DSError, DSInvalidResponse
-from dsintegration.payloads import NOTHING, DossierPayload, Selection, parse_dossier
+from dsintegration.payloads.dossiers import DossierPayload, parse_dossier
+from dsintegration.payloads.selection import NOTHING, Selection
 from dsintegration.platform.client import OF_ITS_CONTENT, Client
 from dsintegration.platform.cost import Cost, Meter
 from dsintegration.platform.outage import OF_ALL, Outage

@@ -12,7 +12,8 @@ from enum import StrEnum
 from functools import partial
 
 from dsintegration.exceptions import DSError, Reason
-from dsintegration.payloads import NOTHING, ListPage, Selection, parse_page
+from dsintegration.payloads.dossiers import ListPage, parse_page
+from dsintegration.payloads.selection import NOTHING, Selection
 from dsintegration.platform.client import Client
 from dsintegration.platform.content import variables
 from dsintegration.platform.cost import Cost, Meter, log_fetch

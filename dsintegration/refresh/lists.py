@@ -19,7 +19,7 @@ from dsintegration.mirror.absences import store_failures, store_gone, store_unmo
 from dsintegration.mirror.storing import store
 from dsintegration.models import Demarche, Dossier
 from dsintegration.moments import MINUTES
-from dsintegration.payloads import Selection
+from dsintegration.payloads.selection import Selection
 from dsintegration.platform.lists import Kind, Page, Reading, read_all
 from dsintegration.refresh.run import Run
 

@@ -15,7 +15,7 @@ from dsintegration.platform.rate_limit import has_room
 from dsintegration.usager import limits
 
 if TYPE_CHECKING:
-    from dsintegration.payloads import DossierPayload
+    from dsintegration.payloads.dossiers import DossierPayload
 
 logger = logging.getLogger(__name__)
 

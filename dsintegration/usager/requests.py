@@ -28,7 +28,7 @@ from dsintegration.usager.links import DossierIsGone
 from dsintegration.usager.mails import MailNotSent, send_link
 
 if TYPE_CHECKING:
-    from dsintegration.payloads import DossierPayload
+    from dsintegration.payloads.dossiers import DossierPayload
 
 logger = logging.getLogger(__name__)
 

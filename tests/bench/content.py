@@ -16,7 +16,7 @@ from tests.bench.clock import compare
 from tests.bench.statements import count_statements
 
 if TYPE_CHECKING:
-    from dsintegration.payloads import Selection
+    from dsintegration.payloads.selection import Selection
 
 CHAMPS = (0, 30, 300)
 SEARCHABLE = 10
@@ -27,7 +27,7 @@ def choose(champs: int) -> "Selection":
     """Have démarche 901 keep so many, ten of them searchable."""
     from dsintegration.mirror.choices import _seen_nothing
     from dsintegration.models import Demarche
-    from dsintegration.payloads import Selection
+    from dsintegration.payloads.selection import Selection
 
     ids = tuple(f"Champ-{rank}" for rank in range(champs))
     kept = Selection(champs=ids, all_champs=True)
@@ -43,7 +43,7 @@ def bench(url: str) -> None:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    from dsintegration.payloads import NOTHING
+    from dsintegration.payloads.selection import NOTHING
     from dsintegration.platform.content import variables
     from dsintegration.platform.documents import get_dossier
     from dsintegration.services import fetch_dossier

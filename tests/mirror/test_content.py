@@ -10,7 +10,7 @@ from django.utils import timezone
 from dsintegration import journal
 from dsintegration.mirror.choices import _seen_nothing, choose, prune
 from dsintegration.models import ChampValue, Demarche, Dossier, JournalEntry, Platform
-from dsintegration.payloads import Selection
+from dsintegration.payloads.selection import Selection
 from dsintegration.sandbox import Reply
 from dsintegration.sandbox.forms import SHORT_FORM, Line, answers, champ_id
 from dsintegration.services import fetch_dossier, fetch_dossiers, read_form

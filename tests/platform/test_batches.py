@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from dsintegration.exceptions import DSUnavailable, Reason
 from dsintegration.models import Demarche, Dossier, Message, Platform
-from dsintegration.payloads import NOTHING
+from dsintegration.payloads.selection import NOTHING
 from dsintegration.platform import batches
 from dsintegration.representation import dossier_as_json
 from dsintegration.sandbox import Reply

@@ -8,7 +8,7 @@ from graphql import GraphQLNamedType, build_schema, is_enum_type, is_object_type
 
 from dsintegration import exceptions
 from dsintegration.models import Dossier
-from dsintegration.payloads import Selection
+from dsintegration.payloads.selection import Selection
 from dsintegration.platform import documents
 from dsintegration.platform.documents import GET_DOSSIER, Document
 from dsintegration.sandbox import Reply

@@ -20,7 +20,7 @@ from dsintegration.mirror.choices import choose, prune
 from dsintegration.mirror.following import begin_again
 from dsintegration.mirror.values import searchable_of, values_of
 from dsintegration.models import Demarche, Dossier
-from dsintegration.payloads import Selection
+from dsintegration.payloads.selection import Selection
 from dsintegration.platform.client import _kept_client
 from dsintegration.sandbox import Reply, Sandbox
 from dsintegration.sandbox.forms import Line, answers, champ_id

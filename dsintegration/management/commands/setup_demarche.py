@@ -12,7 +12,7 @@ from dsintegration.management.base import BAD_INPUT, STATUS_OF, DossierCommand
 from dsintegration.management.register import register_of
 from dsintegration.models import ChampDescriptor, Demarche
 from dsintegration.numbers import InvalidNumber, parse_number
-from dsintegration.payloads import Selection
+from dsintegration.payloads.selection import Selection
 
 ANSWER = {"yes": True, "no": False}
 KINDS = (("champs", False), ("annotations", True))
