@@ -4,7 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 
-from dsintegration.numbers import InvalidNumber, parse_number
+from dsintegration.numbers import InvalidNumber, ascii_digits, parse_number
 
 _LINK = re.compile(r"^https?://\S*?/dossiers/([0-9]+)(?:[/?#]\S*)?$", re.IGNORECASE)
 _BESIDE = re.compile(
@@ -12,6 +12,11 @@ _BESIDE = re.compile(
 )
 _DECIMAL = re.compile(r"^([0-9]+)[.,]0+$")
 _THOUSANDS = re.compile(r"^[0-9]{1,3}(?:\.[0-9]{3})+$")
+# Between two numbers of one line, as people list them in a mail.
+_BETWEEN = re.compile(
+    r"(?<=[0-9])\s+(?:et|ou|&|/)\s+(?=(?:(?:le )?dossiers?|num[ée]ros?|n[°ºo]|[0-9]))",
+    re.IGNORECASE,
+)
 _QUOTES = "\"'«»“”‘’`"
 _EMPTY = f" \t,;{_QUOTES}"
 
@@ -52,6 +57,7 @@ def _read_line(line: str, *, is_table: bool) -> tuple[list[int], str]:
     """Its numbers, and what is wrong with it."""
     if "\t" in line:
         return _read_columns([cell for cell in line.split("\t") if cell.strip(_EMPTY)])
+    line = _BETWEEN.sub(";", line)
     # A decimal comma is followed by noughts alone.
     cells = [c for c in re.split(r"[,;](?!0+(?:[^0-9]|$))", line) if c.strip(_EMPTY)]
     if is_table and any(not re.search(r"[0-9]", cell) for cell in cells):
@@ -92,4 +98,4 @@ def _read(cell: str) -> int | str:
 
 
 def _visible(text: str) -> str:
-    return "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
+    return ascii_digits("".join(c for c in text if unicodedata.category(c) != "Cf"))

@@ -9,7 +9,7 @@ from django.db.models import Func, Q, QuerySet, TextField
 
 from dsintegration.mirror.values import beginning_with, fold
 from dsintegration.models import ChampDescriptor, ChampValue, Demarche, DossierQuerySet
-from dsintegration.numbers import MAX_NUMBER
+from dsintegration.numbers import MAX_NUMBER, ascii_digits
 from dsintegration.perimeters import Sight
 
 # Below, a part of something is found in half of all dossiers.
@@ -21,8 +21,8 @@ MAX_NUMBERS = 500
 ROWS_A_DOSSIER = 4
 
 _LINK = re.compile(r"/dossiers/([0-9]+)")
-# Thousands apart, by blanks or points: 24.518.763.
-_GROUPED = re.compile(r"(?<![0-9.])[0-9]{1,3}(?:[ .\u00a0\u202f][0-9]{3})+(?![0-9])")
+# Thousands apart, by blanks, points or apostrophes: 24.518.763.
+_GROUPED = re.compile(r"(?<![0-9.])[0-9]{1,3}(?:[ .'’][0-9]{3})+(?![0-9])")
 _BESIDE = re.compile(r"\b(?:dossiers?|num[ée]ros?|n[°ºo]s?)(?![a-z])|n[°º]", re.IGNORECASE)
 _BETWEEN = re.compile(r"\s(?:et|ou|&|-|–|/)\s|[()#]", re.IGNORECASE)
 _NUMBERS = re.compile(r"[0-9]+(?:[\s,;.]+[0-9]+)*[\s,;.]*")
@@ -47,7 +47,7 @@ class SearchText(Func):
 def cleaned(text: str) -> str:
     """Without what nobody sees (marks of direction, of byte order) and without odd blanks."""
     seen = "".join(letter for letter in text if unicodedata.category(letter) not in {"Cf", "Cc"})
-    return " ".join(unicodedata.normalize("NFKC", seen).split())
+    return " ".join(ascii_digits(unicodedata.normalize("NFKC", seen)).split())
 
 
 def numbers_in(text: str) -> list[int]:

@@ -379,6 +379,22 @@ class TestFetch:
         ]
 
     @pytest.mark.parametrize(
+        "text",
+        [
+            "12345 et 12346",
+            "12345 / 12346",
+            "n° 12 345 et n° 12 346",
+            "Dossiers 12345 & 12346",
+            "12345 et 12346\nBonne journée",
+            "12'345\n12’346",
+            "١٢٣٤٥ ; ١٢٣٤٦",
+        ],
+    )
+    def test_as_a_mail_writes_them(self, agent, sandbox, text):
+        agent.post(FETCH, {"numbers": text})
+        assert set(Dossier.objects.values_list("number", flat=True)) == {12345, 12346}
+
+    @pytest.mark.parametrize(
         ("numbers", "sentence"),
         [
             ("", "Donnez au moins un numéro de dossier."),
