@@ -79,6 +79,7 @@ def _reads_content(request: HttpRequest) -> bool:
 @admin.register(ApiKey)
 class ApiKeyAdmin(PerimeterAdmin):
     form = ApiKeyForm
+    title_of_new = "Nouvelle clé de l'API"
     list_display = (
         "name",
         "scope",
@@ -165,7 +166,6 @@ class ApiKeyAdmin(PerimeterAdmin):
         said = {
             "show_save_and_continue": False,
             "show_save_and_add_another": False,
-            "title": "Nouvelle clé de l'API",
         }
         try:
             return super().add_view(request, form_url, said | (extra_context or {}))
