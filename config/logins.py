@@ -48,6 +48,11 @@ def login_name(request: HttpRequest, credentials: Mapping[str, Any] | None = Non
     return name and name[:255]
 
 
+def local_passwords(_: HttpRequest) -> dict[str, bool]:
+    """For templates: whether a password opens anything here."""
+    return {"local_passwords": bool(settings.LOCAL_PASSWORDS)}
+
+
 def _key(request: HttpRequest) -> str:
     return f"config.logins.failures.{network(request)}"
 

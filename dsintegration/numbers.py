@@ -28,9 +28,9 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _DIGITS = re.compile(r"[0-9]+")
-# Blanks, also the no-break ones of French typography, or dots, between thousands.
-_GROUPS = re.compile(r"[0-9]+(?:\s+[0-9]+)*|[0-9]{1,3}(?:\.[0-9]{3})+")
-_THOUSANDS = re.compile(r"[0-9]{1,3}(?:\s+[0-9]{3})+|[0-9]{1,3}(?:\.[0-9]{3})+")
+# Blanks, also the no-break ones of French typography, dots or apostrophes, between thousands.
+_GROUPS = re.compile(r"[0-9]+(?:\s+[0-9]+)*|[0-9]{1,3}(?:[.'’][0-9]{3})+")
+_THOUSANDS = re.compile(r"[0-9]{1,3}(?:\s+[0-9]{3})+|[0-9]{1,3}(?:[.'’][0-9]{3})+")
 # Of a spreadsheet, in which numbers have decimals.
 _DECIMALS = re.compile(r"(?<=[0-9])[.,]00?$")
 _AROUND, _AFTER = "\"'`«»“”„‘’<>()[]", ";.,:!"
@@ -71,11 +71,18 @@ def parse_number(text: str) -> int:
 
 def _bare(text: str) -> str:
     """Without invisible letters, and without the quotes and signs that came with a copy."""
-    seen = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
+    seen = ascii_digits("".join(c for c in text if unicodedata.category(c) != "Cf"))
     bare = unicodedata.normalize("NFC", seen).strip()
     while (less := bare.strip(_AROUND).rstrip(_AFTER).strip()) != bare:
         bare = less
     return bare
+
+
+def ascii_digits(text: str) -> str:
+    """The digits of other scripts as ours: ١٢ and １２ are 12."""
+    if text.isascii():
+        return text
+    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
 
 
 def _label_end(text: str) -> int:

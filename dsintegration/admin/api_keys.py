@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.db.models import Count, QuerySet
@@ -78,6 +79,7 @@ def _reads_content(request: HttpRequest) -> bool:
 @admin.register(ApiKey)
 class ApiKeyAdmin(PerimeterAdmin):
     form = ApiKeyForm
+    title_of_new = "Nouvelle clé de l'API"
     list_display = (
         "name",
         "scope",
@@ -164,7 +166,6 @@ class ApiKeyAdmin(PerimeterAdmin):
         said = {
             "show_save_and_continue": False,
             "show_save_and_add_another": False,
-            "title": "Nouvelle clé de l'API",
         }
         try:
             return super().add_view(request, form_url, said | (extra_context or {}))
@@ -245,6 +246,20 @@ class ApiKeyAdmin(PerimeterAdmin):
     def used_on(self, key: Any) -> str:
         return date_format(key.last_used_on, DAY) if key.last_used_on else "jamais"
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        page = super().get_changelist_instance(request)
+        givers = {key.given_by for key in page.result_list if key.given_by}
+        accounts = get_user_model()._default_manager.filter(pk__in=givers, is_active=True)
+        closed = givers - {str(pk) for pk in accounts.values_list("pk", flat=True)}
+        for key in page.result_list:
+            key.giver_is_gone = key.given_by in closed
+        return page
+
     @admin.display(description="vaut")
-    def is_valid(self, key: ApiKey) -> str:
+    def is_valid(self, key: Any) -> str:
+        if key.is_valid and getattr(key, "giver_is_gone", False):
+            return (
+                "ne donne accès à rien : le compte qui l'a donnée est fermé. Pour la rétablir, "
+                "ouvrez-la, vérifiez ses droits et enregistrez-la."
+            )
         return str(yesno(key.is_valid))

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.db import models
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -68,11 +68,6 @@ class DemarcheAdmin(KeepingAdmin):
     search_help_text = "Numéro, ou mots du titre"
     fields = ("number", "shown_title", "fetched", "content", "followed", "decision_hidden")
     readonly_fields = ("number", "shown_title", "fetched", "content")
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        return super().changelist_view(request, {"title": "Démarches"} | (extra_context or {}))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return CountedChangeList

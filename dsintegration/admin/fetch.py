@@ -4,7 +4,7 @@ Whose dossiers they may be is checked on the platform's answer, before anything 
 outside the agent's perimeter is told in the words of what does not exist.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -114,10 +114,7 @@ class Batch:
         words = {result.dossier.number: result.outcome.value for result in self.results}
         words |= dict.fromkeys(self.outside, OUTSIDE)
         own = {err.dossier_number: err for err in self.failures if err.dossier_number}
-        told = set(own)
-        if not self.sight.is_whole:
-            here = self.sight.limit(Dossier.objects.filter(number__in=own))
-            told = set(here.values_list("number", flat=True))
+        told = self.known_among(own)
         for number, err in own.items():
             shown = number in told or not err.concerns_dossier
             words[number] = journal.word(err) if shown else OUTSIDE
@@ -125,8 +122,25 @@ class Batch:
 
     @property
     def to_try_again(self) -> list[int]:
+        words = self.words
         failed = [err.dossier_number for err in self.failures if isinstance(err, DSUnavailable)]
-        return [number for number in failed if number is not None] + self.left
+        # What is outside is not told apart by being proposed again.
+        return [n for n in failed if n is not None and words[n] != OUTSIDE] + self.left
+
+    def known_among(self, numbers: Collection[int]) -> set[int]:
+        """Those that the account may know to exist."""
+        if self.sight.is_whole:
+            return set(numbers)
+        here = self.sight.limit(Dossier.objects.filter(number__in=numbers))
+        return set(here.values_list("number", flat=True))
+
+    def end_without(self, cut_off: Collection[int]) -> None:
+        """The page's time was over while these were asked.
+
+        What the account does not know to exist is told as what does not exist: that it is slow
+        would say that it does.
+        """
+        self.outside += sorted(set(cut_off) - self.known_among(cut_off))
 
 
 def wanted_by(sight: Sight, payload: "DossierPayload") -> bool:
@@ -155,6 +169,7 @@ def _fetch(
 
     sight = sight_of(account)
     batch = Batch(sight)
+    cut_off: list[int] = []
     try:
         outcomes = fetch_dossiers(
             asked,
@@ -169,7 +184,8 @@ def _fetch(
                 batch.results.append(outcome.result)
             elif outcome.error:
                 if web and seconds_left() == 0 and outcome.error.reason in OUT_OF_TIME:
-                    break  # the page's time is over, and not the platform's patience
+                    cut_off.append(outcome.number)  # by the page, not by the platform's patience
+                    continue
                 batch.failures.append(outcome.error)
                 if not outcome.error.concerns_dossier:
                     batch.stopped_by = outcome.error.sentence
@@ -178,6 +194,7 @@ def _fetch(
                 batch.outside.append(outcome.number)
     except ImproperlyConfigured:
         batch.stopped_by = UNCONFIGURED
+    batch.end_without(cut_off)
     done = batch.words.keys()
     batch.left = [number for number in numbers if number not in done]
     return batch

@@ -4,14 +4,16 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 
-from dsintegration.numbers import InvalidNumber, parse_number
+from dsintegration.numbers import InvalidNumber, ascii_digits, parse_number
 
-_LINK = re.compile(r"^https?://\S*?/dossiers/([0-9]+)(?:[/?#]\S*)?$", re.IGNORECASE)
-_BESIDE = re.compile(
-    r"^(?:dossiers?|num[ée]ros?|n[°ºo])\s*(?:n[°ºo])?\s*:?\s*(?=[0-9])", re.IGNORECASE
+# As many as the spreadsheet shows; after three digits, noughts may be thousands.
+_DECIMALS = re.compile(r"(?<=[0-9]{4})[.,]0+(?=[^0-9]*$)")
+_BULLET = re.compile(r"^\s*[-–•*]\s+")
+# Between two numbers of one line, as people list them in a mail.
+_BETWEEN = re.compile(
+    r"(?<=[0-9])\s+(?:et|ou|&|/)\s+(?=(?:(?:le )?dossiers?|num[ée]ros?|n[°ºo]|[0-9]))",
+    re.IGNORECASE,
 )
-_DECIMAL = re.compile(r"^([0-9]+)[.,]0+$")
-_THOUSANDS = re.compile(r"^[0-9]{1,3}(?:\.[0-9]{3})+$")
 _QUOTES = "\"'«»“”‘’`"
 _EMPTY = f" \t,;{_QUOTES}"
 
@@ -52,6 +54,7 @@ def _read_line(line: str, *, is_table: bool) -> tuple[list[int], str]:
     """Its numbers, and what is wrong with it."""
     if "\t" in line:
         return _read_columns([cell for cell in line.split("\t") if cell.strip(_EMPTY)])
+    line = _BETWEEN.sub(";", _BULLET.sub("", line))
     # A decimal comma is followed by noughts alone.
     cells = [c for c in re.split(r"[,;](?!0+(?:[^0-9]|$))", line) if c.strip(_EMPTY)]
     if is_table and any(not re.search(r"[0-9]", cell) for cell in cells):
@@ -77,19 +80,11 @@ def _read_columns(cells: list[str]) -> tuple[list[int], str]:
 
 def _read(cell: str) -> int | str:
     """The number, or the sentence that says why it is none."""
-    text = cell.strip().strip(_QUOTES).strip()
-    if linked := _LINK.match(text):
-        text = linked[1]
-    text = _BESIDE.sub("", text).rstrip(" .:")
-    if decimal := _DECIMAL.match(text):
-        text = decimal[1]
-    if _THOUSANDS.match(text):
-        text = text.replace(".", "")
     try:
-        return parse_number(text)
+        return parse_number(_DECIMALS.sub("", cell))
     except InvalidNumber as err:
         return str(err)
 
 
 def _visible(text: str) -> str:
-    return "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
+    return ascii_digits("".join(c for c in text if unicodedata.category(c) != "Cf"))

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
 from dsintegration import journal
 from dsintegration.admin.choosing import (
@@ -107,6 +107,7 @@ class PerimeterForm(forms.ModelForm):  # type: ignore[type-arg]
 @admin.register(Perimeter)
 class PerimeterAdmin(Base):
     form = PerimeterForm
+    title_of_new = "Nouveau périmètre"
     list_display = ("group", "demarches_count")
     ordering = ("group__name",)
     search_fields = ("group__name",)
@@ -159,11 +160,6 @@ class PerimeterAdmin(Base):
             known = Demarche.objects.filter(number__in=numbers).values_list("number", flat=True)
             request.faults = find_on_platform(sorted(numbers - set(known)))  # type: ignore[attr-defined]
         return super().changeform_view(request, *args, **kwargs)
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        return super().changelist_view(request, {"title": "Périmètres"} | (extra_context or {}))
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:

@@ -3,13 +3,14 @@
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable
+from functools import cache
 from typing import Any
 
 from django.db.models import Func, Q, QuerySet, TextField
 
 from dsintegration.mirror.values import beginning_with, fold
 from dsintegration.models import ChampDescriptor, ChampValue, Demarche, DossierQuerySet
-from dsintegration.numbers import MAX_NUMBER
+from dsintegration.numbers import MAX_NUMBER, ascii_digits
 from dsintegration.perimeters import Sight
 
 # Below, a part of something is found in half of all dossiers.
@@ -17,12 +18,14 @@ SHORTEST_PART = 3
 # As many are named to the database; of more, it walks the list and meets them soon.
 MAX_FOUND = 1000
 MAX_NUMBERS = 500
+# Of an answer, in any order; the others say no more.
+MAX_WORDS = 6
 # Of the index of answers, in which one answer has a row for some of its words.
 ROWS_A_DOSSIER = 4
 
 _LINK = re.compile(r"/dossiers/([0-9]+)")
-# Thousands apart, by blanks or points: 24.518.763.
-_GROUPED = re.compile(r"(?<![0-9.])[0-9]{1,3}(?:[ .\u00a0\u202f][0-9]{3})+(?![0-9])")
+# Thousands apart, by blanks, points or apostrophes: 24.518.763.
+_GROUPED = re.compile(r"(?<![0-9.])[0-9]{1,3}(?:[ .'’][0-9]{3})+(?![0-9])")
 _BESIDE = re.compile(r"\b(?:dossiers?|num[ée]ros?|n[°ºo]s?)(?![a-z])|n[°º]", re.IGNORECASE)
 _BETWEEN = re.compile(r"\s(?:et|ou|&|-|–|/)\s|[()#]", re.IGNORECASE)
 _NUMBERS = re.compile(r"[0-9]+(?:[\s,;.]+[0-9]+)*[\s,;.]*")
@@ -47,7 +50,7 @@ class SearchText(Func):
 def cleaned(text: str) -> str:
     """Without what nobody sees (marks of direction, of byte order) and without odd blanks."""
     seen = "".join(letter for letter in text if unicodedata.category(letter) not in {"Cf", "Cc"})
-    return " ".join(unicodedata.normalize("NFKC", seen).split())
+    return " ".join(ascii_digits(unicodedata.normalize("NFKC", seen)).split())
 
 
 def numbers_in(text: str) -> list[int]:
@@ -102,8 +105,9 @@ def search(
     text = cleaned(text)
     if not text:
         return queryset
-    answers = _answered(text, sight)
-    if numbers := numbers_in(text):
+    numbers = numbers_in(text)
+    answers = _answered(text, sight, by_words=not numbers and "@" not in text)
+    if numbers:
         return _by_number(queryset, numbers, sight, answers, known)
     if not any(map(str.isalnum, text)):
         return queryset.none()  # signs
@@ -120,8 +124,11 @@ def search(
     return queryset.alias(_text=SearchText()).filter(part) if part else queryset.none()
 
 
-def _answered(text: str, sight: Sight) -> Q:
-    """The dossiers of which a searchable answer, or its end from one of its words on, begins so."""
+def _answered(text: str, sight: Sight, *, by_words: bool) -> Q:
+    """The dossiers of which a searchable answer, or its end from one of its words on, begins so.
+
+    `by_words`: if there is none, those whose answers have all the words, in any order.
+    """
     folded = fold(text)
     if siret := _SIRET.fullmatch(text):
         folded = re.sub("[^0-9]", "", siret[1])
@@ -130,9 +137,29 @@ def _answered(text: str, sight: Sight) -> Q:
     if len(folded) < SHORTEST_PART:
         return Q()
     champs = sight.limit(ChampDescriptor.objects.filter(is_searchable=True)).order_by()
-    rows = ChampValue.objects.filter(beginning_with(folded))
     ids = champs.values_list("ds_id", flat=True)
-    return having(rows.filter(champ__in=ids), lambda: rows.filter(champ__in=list(ids)))
+    spelled_out = cache(lambda: list(ids))
+
+    def beginning(part: str) -> Q:
+        rows = ChampValue.objects.filter(beginning_with(part))
+        return having(rows.filter(champ__in=ids), lambda: rows.filter(champ__in=spelled_out()))
+
+    found = beginning(folded)
+    words = _telling_words(folded) if by_words and not found else []
+    if not words or not (found := beginning(words[0])):
+        return found
+    for word in words[1:]:
+        rows = ChampValue.objects.filter(beginning_with(word), champ__in=spelled_out())
+        found &= Q(pk__in=_dossiers(rows))
+    return found
+
+
+def _telling_words(folded: str) -> list[str]:
+    """The longest first, which are the rarest; none where the whole text has said it all."""
+    words = {word for word in folded.split() if len(word) >= SHORTEST_PART or word.isdigit()}
+    if len(folded.split()) < 2 or all(map(str.isdigit, words)):
+        return []
+    return sorted(words, key=lambda word: (-len(word), word))[:MAX_WORDS]
 
 
 def having(

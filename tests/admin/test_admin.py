@@ -379,11 +379,30 @@ class TestFetch:
         ]
 
     @pytest.mark.parametrize(
+        "text",
+        [
+            "12345 et 12346",
+            "12345 / 12346",
+            "n° 12 345 et n° 12 346",
+            "Dossiers 12345 & 12346",
+            "12345 et 12346\nBonne journée",
+            "- 12345\n• 12346",
+            "https://demarche.numerique.gouv.fr/dossiers/12345\n« 12346.000 »",
+            "12'345\n12’346",
+            "١٢٣٤٥ ; ١٢٣٤٦",
+        ],
+    )
+    def test_as_a_mail_writes_them(self, agent, sandbox, text):
+        agent.post(FETCH, {"numbers": text})
+        assert set(Dossier.objects.values_list("number", flat=True)) == {12345, 12346}
+
+    @pytest.mark.parametrize(
         ("numbers", "sentence"),
         [
             ("", "Donnez au moins un numéro de dossier."),
             (" , ;\n", "Donnez au moins un numéro de dossier."),
             ("12345, abc", "« abc » n'est pas un numéro de dossier"),
+            ("https://x.example.org/dossiers/12345", "n'est pas l'adresse d'un dossier"),
             ("12345 12346", "ressemble à plusieurs numéros"),
             ("0", "il va de 1 à 2147483647"),
             ("<script>", "« &lt;script&gt; »"),

@@ -75,13 +75,19 @@ class TestTheBox:
             "l'épine",
             "EPINE-AUX",
             "bois",
+            "bois epine",
+            "Bois de l'Épine",
+            "dreux mairie",
             "19 décembre 2026",
         ],
     )
     def test_what_callers_give(self, reader, here, text):
         assert found(reader, q=text) == [71_001]
 
-    @pytest.mark.parametrize("text", ["44011762001531", "pine aux", "12", "4300", "\U0010ffff"])
+    @pytest.mark.parametrize(
+        "text",
+        ["44011762001531", "pine aux", "12", "4300", "epine arts", "mairie 99", "\U0010ffff"],
+    )
     def test_what_nobody_answered(self, reader, here, text):
         assert found(reader, q=text) == []
 
@@ -94,6 +100,14 @@ class TestTheBox:
     def test_what_is_not_searchable_is_not_found(self, reader, here):
         here.champs.update(is_searchable=False)
         assert found(reader, q="44011762001530") == []
+        assert found(reader, q="bois epine") == []
+
+    def test_a_word_beside_a_number_does_not_hide_it(self, reader, here, sandbox):
+        sandbox.dossiers[71_003] = dossier_answer(
+            71_003, champs=answers(SHORT_FORM, {NAME: "Dossier de la mairie"})
+        )
+        fetch_dossier(71_003)
+        assert found(reader, q="dossier 3333") == [33_333_333]
 
     def test_perimeters_hold(self, enter, here):
         limited = enter("limited", "view_dossier", everywhere=False)
@@ -103,13 +117,15 @@ class TestTheBox:
         other = Dossier.objects.get(number=33_333_333).demarche
         perimeter.demarches.set([other])
         assert found(limited, q="44011762001530") == []
+        assert found(limited, q="bois epine") == []
         perimeter.demarches.set([other, here])
         again = enter("again", "view_dossier", everywhere=False)
         again.user.groups.add(group)
         assert found(again, q="44011762001530") == [71_001]
 
     def test_statements(self, reader, here, django_assert_max_num_queries):
-        for query in ("?q=44011762001530", "?q=bois", f"?demarche__id__exact={here.pk}&q=bois"):
+        queries = ["?q=44011762001530", "?q=bois", "?q=dreux+bois+mairie+epine+commune"]
+        for query in (*queries, f"?demarche__id__exact={here.pk}&q=bois"):
             with django_assert_max_num_queries(12):
                 reader.get(LIST + query)
 

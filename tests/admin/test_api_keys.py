@@ -198,6 +198,21 @@ class TestWhatThePagePromises:
         assert key.demarches.count() == 1200
 
 
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_key_whose_giver_is_gone_says_so(keeper, is_deleted):
+    giver = User.objects.create_superuser("former")
+    key, _ = ApiKey.objects.create_key(name="Portail", all_demarches=True, given_by=str(giver.pk))
+    said = "ne donne accès à rien : le compte qui l&#x27;a donnée est fermé"
+    assert said not in keeper.get(LIST).content.decode()
+    if is_deleted:
+        giver.delete()
+    else:
+        User.objects.filter(pk=giver.pk).update(is_active=False)
+    assert said in keeper.get(LIST).content.decode()
+    keeper.post(change(key), form(all_demarches="on"))
+    assert said not in keeper.get(LIST).content.decode()
+
+
 class TestContent:
     """The right to read the content of dossiers."""
 

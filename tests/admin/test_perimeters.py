@@ -2,6 +2,7 @@
 
 import io
 import re
+import time
 import zipfile
 from datetime import timedelta
 from itertools import product
@@ -17,6 +18,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from dsintegration import journal
+from dsintegration.admin import fetch
 from dsintegration.models import (
     Action,
     ApiKey,
@@ -416,6 +418,21 @@ class TestFetching:
         assert len(said) == 1
         before = list(Dossier.objects.filter(number=NUMBER).values_list("fetched_at", flat=True))
         assert before == [theirs.fetched_at]
+
+    @pytest.mark.parametrize("number", [404, 501])
+    def test_what_outlasts_the_page_is_told_as_unknown(
+        self, agent, platform, monkeypatch, later, number
+    ):
+        """A slow dossier exists: nothing may tell it from a number that nobody has."""
+        if number == 501:
+            monkeypatch.setattr(fetch, "WEB_BUDGET", 1)
+            answer = platform.answer
+            monkeypatch.setattr(platform, "answer", lambda asked: time.sleep(2) or answer(asked))
+        response = agent.post(FETCH, {"numbers": f"{number}"})
+        lot = FetchLot.objects.latest("created_at")
+        assert (lot.outcomes, lot.left, lot.is_under_way) == ({f"{number}": "outside"}, [], False)
+        assert response.context["form"]["numbers"].value() == ""
+        assert LogEntry.objects.filter(object_repr=f"Dossier n° {number}").count() == 1
 
     def test_several_at_once(self, agent, platform):
         page = agent.post(FETCH, {"numbers": "500 \n 501 \n 404"}).content.decode()

@@ -162,6 +162,12 @@ class TestPage:
             "/api/v1/schema/",
         ]
 
+    def test_what_scrolls_takes_the_focus(self, client):
+        page = client.get("/api/v1/docs/").content.decode()
+        scrolling = re.findall(r"<(?:table|pre)\b[^>]*>", page)
+        assert scrolling
+        assert all('tabindex="0"' in tag for tag in scrolling)
+
     def test_tells_all(self, client):
         page = client.get("/api/v1/docs/").content.decode()
         assert '<html lang="fr">' in page

@@ -140,7 +140,14 @@ class TestLogin:
         openid.add("s-1", email=ADDRESS, email_verified=True)
         come_in(client, openid)
         call_command("setup_groups", verbosity=0)
-        User.objects.get(email=ADDRESS).groups.set([Group.objects.get(name="Responsables")])
+        account = User.objects.get(email=ADDRESS)
+        account.groups.set([Group.objects.get(name="Responsables")])
+        assert not account.has_usable_password()
+        other = Client()
+        other.force_login(User.objects.get(username="root"), settings.AUTHENTICATION_BACKENDS[-1])
+        page = other.get("/admin/").content.decode()
+        assert "/admin/password_change/" not in page  # a password of before opens nothing
+        assert 'action="/admin/logout/"' in page
         assert client.get("/admin/dsintegration/dossier/").status_code == 200  # rights work
         made = {"username": "new", "is_active": "on", "email": "new@example.org"}
         assert client.post("/admin/comptes/ajouter/", made).status_code == 302
