@@ -363,6 +363,30 @@ class TestChoosing:
         dossier = stored()
         assert (dossier.champs, dossier.content_key) == (None, "")
 
+    def test_nor_is_it_found_by_it_any_more(self, sandbox, put, chosen):
+        chosen(champs=[NAME], uses={NAME: ["is_searchable"]})
+        fetch_dossier(put())
+        assert ChampValue.objects.exists()
+        put(demarche={"id": "Procedure-8", "number": 8, "title": "Bourse"}, state="accepte")
+        fetch_dossier(NUMBER)
+        assert not ChampValue.objects.exists()
+
+    def test_a_form_in_one_piece_leaves_out_no_former_question(self, sandbox, put, chosen):
+        lines = [Line(400 + rank, "Text", f"Question {rank}") for rank in range(30)]
+        revision = {"annotationDescriptors": []}
+        sandbox.revisions[7] = revision | {"champDescriptors": [one.descriptor for one in lines]}
+        read_form(7)
+        sandbox.revisions[7] = revision | {
+            "champDescriptors": [one.descriptor for one in lines[1:]]
+        }
+        demarche = chosen(champs=[champ_id(400 + rank) for rank in range(1, 30)])
+        assert demarche.champs.get(ds_id=champ_id(400)).gone_since
+        fetch_dossier(put(form=lines, values={400 + rank: "Oui" for rank in range(30)}))
+        asked = [r.body["query"] for r in sandbox.received if "Champ" in r.body["query"]]
+        assert asked
+        assert not [query for query in asked if " champs {" in query.split("fragment Champ")[0]]
+        assert champ_id(400) not in sent(sandbox)
+
     def test_the_journal_tells_who_changed_it(self, chosen):
         chosen(champs=[NAME, SIRET], demandeur=True)
         entry = JournalEntry.objects.get(action="choose")
