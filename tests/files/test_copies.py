@@ -149,6 +149,14 @@ class TestServing:
         del sandbox.dossiers[NUMBER]
         assert opened(row).getvalue() == PAPER
 
+    @pytest.mark.parametrize(("verdict", "status"), [("infected", 502), ("pending", 503)])
+    def test_not_against_the_last_verdict(self, attach, sandbox, opened, verdict, status):
+        row = attach(content=PAPER)
+        keep_files()
+        File.objects.update(scan=verdict)
+        sandbox.replies[NUMBER] = sandbox.replies[50301]
+        assert opened(row).status_code == status
+
     def test_not_once_the_platform_withdrew_it(self, attach, sandbox, opened):
         row = attach(content=PAPER)
         keep_files()
