@@ -1,6 +1,7 @@
 """What a démarche keeps of its dossiers: asked for, stored, erased, and nothing else."""
 
 import json
+import time
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from dsintegration import journal
 from dsintegration.mirror.choices import _seen_nothing, choose, prune
 from dsintegration.models import ChampValue, Demarche, Dossier, JournalEntry, Platform
 from dsintegration.payloads import Selection
+from dsintegration.platform.sockets import deadline
 from dsintegration.sandbox import Reply
 from dsintegration.sandbox.forms import SHORT_FORM, Line, answers, champ_id
 from dsintegration.services import fetch_dossier, fetch_dossiers, read_form
@@ -197,6 +199,27 @@ class TestFetching:
 
 
 class TestFailures:
+    def test_one_that_takes_all_the_time_costs_the_content(self, sandbox, put, chosen):
+        chosen(champs=[NAME])
+        fetch_dossier(put())
+        answer = sandbox.answer
+
+        def slowly(request):
+            if "fragment Champ" in request.body["query"]:
+                time.sleep(3)
+            return answer(request)
+
+        put(state="accepte")
+        sandbox.answer = slowly
+        try:
+            with deadline(2):
+                fetch_dossier(NUMBER)
+        finally:
+            sandbox.answer = answer
+        dossier = stored()
+        assert (dossier.state, dossier.content_error_reason) == ("accepte", "timeout")
+        assert dossier.champs
+
     def test_an_unreadable_content_costs_the_content(self, sandbox, put, chosen):
         chosen(champs=[NAME])
         sandbox.unreadable = {NUMBER}
