@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core.files.storage import storages
 from django.core.management import call_command
+from django.db import OperationalError
 from django.utils import timezone
 
 from dsintegration import journal
@@ -115,6 +116,16 @@ class TestKeeping:
         assert keep_files() == 0
         row.refresh_from_db()
         assert row.next_copy_at is None
+
+    def test_bytes_do_not_stay_without_a_row(self, attach, kept, monkeypatch):
+        def save(copy, **_):
+            raise OperationalError
+
+        monkeypatch.setattr(FileCopy, "save", save)
+        attach(content=PAPER)
+        with pytest.raises(OperationalError):
+            keep_files()
+        assert not [path for path in kept.rglob("*") if path.is_file()]
 
     def test_a_storage_that_fails_is_said_in_the_logs(self, attach, settings, logs):
         attach("secret.pdf")
