@@ -188,6 +188,8 @@ TABLE = [
     empty("EngagementJuridiqueChamp", {}),
     row("DossierLinkChamp", {"stringValue": "12346"}, 12346, "12346"),
     row("DossierLinkChamp", {"stringValue": "le précédent"}, None, "le précédent", name="words"),
+    row("DossierLinkChamp", {"stringValue": "9" * 20}, None, "9" * 20, name="large"),
+    row("DossierLinkChamp", {"stringValue": "9" * 5000}, None, "9" * 5000, name="endless"),
     empty("DossierLinkChamp", {}),
     row(
         "CarteChamp",
@@ -344,6 +346,18 @@ def test_a_hidden_champ_is_not_there(schema):
 def test_what_is_not_of_its_type_costs_the_content(kind, given):
     data = dossier_answer(NUMBER, c0=[node(kind, {"stringValue": "?"} | given)], messages=[])
     content = parse_dossier(data, NUMBER, Selection(champs=(ID,))).content
+    assert (content.failure, content.champs) == ("unexpected", None)
+
+
+def test_rows_without_a_bottom():
+    def repetition(champs):
+        return node("RepetitionChamp", {"stringValue": "", "rows": [{"champs": champs}]})
+
+    nodes = []
+    for _ in range(400):
+        nodes = [repetition(nodes)]
+    dossier = dossier_answer(NUMBER) | {"c0": nodes}
+    content = parse_dossier(dossier, NUMBER, Selection(champs=(ID,))).content
     assert (content.failure, content.champs) == ("unexpected", None)
 
 

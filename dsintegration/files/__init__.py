@@ -103,8 +103,10 @@ def _fill(data: IO[bytes], file: File, client: Client) -> None:
     except FileGone:
         raise
     except DSError as err:
-        if copy and read_copy(copy, data):
-            return
+        if copy:
+            check_scan(file.scan)  # the platform's last word
+            if read_copy(copy, data):
+                return
         if isinstance(err, DossierNotFound):
             raise FileGone from None
         raise

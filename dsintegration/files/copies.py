@@ -140,10 +140,12 @@ def _keep(file: File, client: Client) -> bool:
     try:
         with transaction.atomic():
             copy.save()
-    except IntegrityError:  # another process was as quick
+    except BaseException as err:  # bytes without a row would stay for ever
         with _storage() as storage:
             storage.delete(name)
-        return False
+        if isinstance(err, IntegrityError):  # another process was as quick
+            return False
+        raise
     return True
 
 

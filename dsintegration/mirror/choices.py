@@ -164,7 +164,8 @@ def _set_selection(
     for name, is_annotation in (("champs", False), ("annotations", True)):
         of_kind = [row for row in rows if row.is_annotation is is_annotation]
         lists[name] = tuple(row.ds_id for row in of_kind if row.is_kept)
-        lists[f"all_{name}"] = all(row.is_kept for row in of_kind if row.gone_since is None)
+        # Dossiers of former revisions still answer what is gone from the form.
+        lists[f"all_{name}"] = all(row.is_kept for row in of_kind)
     selection = Selection(
         **lists,
         demandeur=former.demandeur if demandeur is None else demandeur,

@@ -119,10 +119,12 @@ def store(
                 payload, dossier, stored_messages[dossier.pk], homes, sent_at
             )
             demarche = demarches[payload.demarche.number]
-            searchable = searchable_of(demarche)
-            before, former_files = values_of(dossier, searchable), dossier.file_marks
+            before = (
+                set[Value]() if created else values_of(dossier, searchable_of(dossier.demarche))
+            )
+            former_files = dossier.file_marks
             loud, quiet = _assign_all(dossier, payload, demarche, conversation.columns, moment)
-            values.append((dossier, before, values_of(dossier, searchable)))
+            values.append((dossier, before, values_of(dossier, searchable_of(demarche))))
             changed = bool(created or loud or conversation.to_write or demarche.number in renamed)
             if changed:
                 platform.version += 1

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
+from dsintegration.numbers import MAX_NUMBER
 from dsintegration.payloads.fields import Payload, ShortText, Text
 from dsintegration.payloads.files import FilePayload
 
@@ -359,7 +360,10 @@ class DossierLinkChamp(Champ):
     @property
     def value(self) -> int | None:
         text = self.string_value or ""
-        return int(text) if text.isascii() and text.isdigit() else None
+        # Python refuses to convert thousands of digits, and a database those beyond its columns.
+        if len(text) > len(str(MAX_NUMBER)) or not (text.isascii() and text.isdigit()):
+            return None
+        return number if (number := int(text)) <= MAX_NUMBER else None
 
 
 class CarteChamp(Champ):

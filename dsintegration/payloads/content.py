@@ -181,7 +181,7 @@ def parse_content(data: dict[str, Any], selection: Selection) -> Content:
             ),
             files=[*files, *(instruction.files if instruction else ())],
         )
-    except (ValidationError, KeyError, TypeError):
+    except (ValidationError, KeyError, TypeError, RecursionError):
         return Content(selection, failure=Reason.UNEXPECTED)
 
 

@@ -18,7 +18,8 @@ CHAMP_POINTS, LIST_POINTS, BASE_POINTS, MOST_POINTS = 45, 400, 120, 50_000
 class Selection:
     """`champs`, `annotations`: the ids of the descriptors that are kept, in the form's order.
 
-    `all_champs`, `all_annotations`: nothing of the form as it was last read is left out.
+    `all_champs`, `all_annotations`: nothing of the form as it was last read, nor of
+    what it had before, is left out.
     """
 
     champs: tuple[str, ...] = ()

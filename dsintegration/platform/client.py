@@ -70,6 +70,9 @@ OF_ITS_CONTENT = {
     Reason.TOO_LARGE,
 }
 
+# Of the time of one dossier, what its content may take: the rest of it needs some, too.
+CONTENT_SHARE = 0.7
+
 ATTEMPTS = 3
 # How often the rest of a batch is asked again: a server may name its failures one by one.
 MAX_ROUNDS = 5
@@ -122,10 +125,14 @@ class Client:
         failure, the rest is asked for without it, and the answer says so (payloads/content.py).
         Raises DossierNotFound, DSAccessDenied, DSUnavailable, DSInvalidResponse.
         """
+        if not selection:
+            return self._get_dossier(number, NOTHING)
+        left = seconds_left()
         try:
-            return self._get_dossier(number, selection)
+            with deadline(CONTENT_SHARE * (self.budget if left is None else left)):
+                return self._get_dossier(number, selection)
         except DSError as err:
-            if not selection or err.reason not in OF_ITS_CONTENT:
+            if err.reason not in OF_ITS_CONTENT:
                 raise
             failure = err.reason
         return self._get_dossier(number, NOTHING) | {FAILURE: failure.value}

@@ -34,6 +34,7 @@ BUDGET, TIMEOUTS = 60.0, (5.0, 20.0)
 CHUNK = 256 * 1024
 # What a browser would run, if it were not what it is said to be.
 ACTIVE_TYPES = {"text/html", "application/xhtml+xml", "image/svg+xml", "text/javascript"}
+GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -144,6 +145,9 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
+        # Python takes for global what was never given to anybody, and former private ranges.
+        if ip not in GLOBAL_UNICAST:
+            return False
     return ip.is_global and not ip.is_multicast
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core.files.storage import storages
 from django.core.management import call_command
+from django.db import OperationalError
 from django.utils import timezone
 
 from dsintegration import journal
@@ -116,6 +117,16 @@ class TestKeeping:
         row.refresh_from_db()
         assert row.next_copy_at is None
 
+    def test_bytes_do_not_stay_without_a_row(self, attach, kept, monkeypatch):
+        def save(copy, **_):
+            raise OperationalError
+
+        monkeypatch.setattr(FileCopy, "save", save)
+        attach(content=PAPER)
+        with pytest.raises(OperationalError):
+            keep_files()
+        assert not [path for path in kept.rglob("*") if path.is_file()]
+
     def test_a_storage_that_fails_is_said_in_the_logs(self, attach, settings, logs):
         attach("secret.pdf")
         settings.STORAGES = settings.STORAGES | {
@@ -148,6 +159,14 @@ class TestServing:
         keep_files()
         del sandbox.dossiers[NUMBER]
         assert opened(row).getvalue() == PAPER
+
+    @pytest.mark.parametrize(("verdict", "status"), [("infected", 502), ("pending", 503)])
+    def test_not_against_the_last_verdict(self, attach, sandbox, opened, verdict, status):
+        row = attach(content=PAPER)
+        keep_files()
+        File.objects.update(scan=verdict)
+        sandbox.replies[NUMBER] = sandbox.replies[50301]
+        assert opened(row).status_code == status
 
     def test_not_once_the_platform_withdrew_it(self, attach, sandbox, opened):
         row = attach(content=PAPER)

@@ -1,6 +1,7 @@
 """What a démarche keeps of its dossiers: asked for, stored, erased, and nothing else."""
 
 import json
+import time
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from dsintegration import journal
 from dsintegration.mirror.choices import _seen_nothing, choose, prune
 from dsintegration.models import ChampValue, Demarche, Dossier, JournalEntry, Platform
 from dsintegration.payloads.selection import Selection
+from dsintegration.platform.sockets import deadline
 from dsintegration.sandbox import Reply
 from dsintegration.sandbox.forms import SHORT_FORM, Line, answers, champ_id
 from dsintegration.services import fetch_dossier, fetch_dossiers, read_form
@@ -197,6 +199,27 @@ class TestFetching:
 
 
 class TestFailures:
+    def test_one_that_takes_all_the_time_costs_the_content(self, sandbox, put, chosen):
+        chosen(champs=[NAME])
+        fetch_dossier(put())
+        answer = sandbox.answer
+
+        def slowly(request):
+            if "fragment Champ" in request.body["query"]:
+                time.sleep(3)
+            return answer(request)
+
+        put(state="accepte")
+        sandbox.answer = slowly
+        try:
+            with deadline(2):
+                fetch_dossier(NUMBER)
+        finally:
+            sandbox.answer = answer
+        dossier = stored()
+        assert (dossier.state, dossier.content_error_reason) == ("accepte", "timeout")
+        assert dossier.champs
+
     def test_an_unreadable_content_costs_the_content(self, sandbox, put, chosen):
         chosen(champs=[NAME])
         sandbox.unreadable = {NUMBER}
@@ -362,6 +385,30 @@ class TestChoosing:
         fetch_dossier(NUMBER)
         dossier = stored()
         assert (dossier.champs, dossier.content_key) == (None, "")
+
+    def test_nor_is_it_found_by_it_any_more(self, sandbox, put, chosen):
+        chosen(champs=[NAME], uses={NAME: ["is_searchable"]})
+        fetch_dossier(put())
+        assert ChampValue.objects.exists()
+        put(demarche={"id": "Procedure-8", "number": 8, "title": "Bourse"}, state="accepte")
+        fetch_dossier(NUMBER)
+        assert not ChampValue.objects.exists()
+
+    def test_a_form_in_one_piece_leaves_out_no_former_question(self, sandbox, put, chosen):
+        lines = [Line(400 + rank, "Text", f"Question {rank}") for rank in range(30)]
+        revision = {"annotationDescriptors": []}
+        sandbox.revisions[7] = revision | {"champDescriptors": [one.descriptor for one in lines]}
+        read_form(7)
+        sandbox.revisions[7] = revision | {
+            "champDescriptors": [one.descriptor for one in lines[1:]]
+        }
+        demarche = chosen(champs=[champ_id(400 + rank) for rank in range(1, 30)])
+        assert demarche.champs.get(ds_id=champ_id(400)).gone_since
+        fetch_dossier(put(form=lines, values={400 + rank: "Oui" for rank in range(30)}))
+        asked = [r.body["query"] for r in sandbox.received if "Champ" in r.body["query"]]
+        assert asked
+        assert not [query for query in asked if " champs {" in query.split("fragment Champ")[0]]
+        assert champ_id(400) not in sent(sandbox)
 
     def test_the_journal_tells_who_changed_it(self, chosen):
         chosen(champs=[NAME, SIRET], demandeur=True)
