@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.utils import timezone
 
 from dsintegration import journal
@@ -368,6 +369,7 @@ class TestChoosing:
 
         def meanwhile(request):
             choose(Demarche.objects.get(pk=demarche.pk), by=journal.CODE, champs=[SIRET])
+            connection.close()  # that of the sandbox's thread
             return answer(request)
 
         put(state="accepte")
