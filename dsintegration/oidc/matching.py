@@ -43,7 +43,7 @@ def _account_of(claims: dict[str, Any], provider: conf.OpenID) -> AbstractBaseUs
         account = _active(account)
         known = identities.filter(user=account).select_for_update().first()
         if known is not None and known.subject == subject:
-            return account  # bound since we looked, by another page
+            return _active(account)  # bound since we looked, by another page
         if known is None or not known.is_open:
             if is_privileged(account):
                 raise LoginRefused(Reason.PRIVILEGED)
