@@ -27,7 +27,8 @@ def secret_keys() -> list[str]:
 
 @sensitive_variables()
 def _mark(about: str, value: str, secret: str) -> str:
-    return salted_hmac(f"dsintegration.mark.{about}", value, secret=secret).hexdigest()[:12]
+    salt = f"dsintegration.mark.{about}"
+    return salted_hmac(salt, value, secret=secret, algorithm="sha256").hexdigest()[:12]
 
 
 def key_mark() -> str:
