@@ -6,23 +6,26 @@ The number of SQL statements is the same for one dossier and for fifty, whatever
 messages.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from itertools import takewhile
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from dsintegration import journal
+from dsintegration.mirror.conversations import (
+    conversation_of,
+    left_behind,
+    queue_of,
+    stored_messages,
+    summary_of,
+)
 from dsintegration.mirror.files import (
     Filed,
-    files_of,
     files_of_content,
     marks_of,
     places_between,
@@ -30,7 +33,6 @@ from dsintegration.mirror.files import (
 )
 from dsintegration.mirror.locking import PATIENCE, save_platform, writing
 from dsintegration.mirror.statements import (
-    MESSAGE,
     Change,
     announce,
     forget_failure,
@@ -42,8 +44,8 @@ from dsintegration.mirror.statements import (
     write_platform,
 )
 from dsintegration.mirror.values import Value, searchable_of, values_of, write_values
-from dsintegration.models import Author, Demarche, Dossier, File, Message, Outcome, Place
-from dsintegration.models.mirror import CONTENT, normalised
+from dsintegration.models import Demarche, Dossier, File, Message, Outcome, Place
+from dsintegration.models.mirror import CONTENT
 from dsintegration.moments import Moment
 from dsintegration.payloads.dossiers import DemarchePayload, DossierPayload
 from dsintegration.payloads.selection import Selection
@@ -101,7 +103,7 @@ def store(
         news = [p for p in payloads if not _is_older(p, known.get(p.number), moment)]
         demarches, renamed = _store_demarches(news, known.values(), moment)
         homes = {message.id: p.number for p in news for message in p.messages}
-        stored_messages = _stored_messages(known.values(), homes)
+        stored = stored_messages(known.values(), homes)
 
         results: dict[int, FetchResult] = {}
         changes: list[Change] = []
@@ -115,9 +117,7 @@ def store(
             dossier = known.get(payload.number) or Dossier(
                 number=payload.number, fetched_at=sent_at, checked_at=sent_at
             )
-            conversation = _conversation(
-                payload, dossier, stored_messages[dossier.pk], homes, sent_at
-            )
+            conversation = conversation_of(payload, dossier, stored[dossier.pk], homes, sent_at)
             demarche = demarches[payload.demarche.number]
             before = (
                 set[Value]() if created else values_of(dossier, searchable_of(dossier.demarche))
@@ -142,10 +142,10 @@ def store(
                 filed.append(Filed(dossier, None, files, former_files))
             results[payload.number] = FetchResult(dossier, created=created, changed=changed)
 
-        for dossier, rest in _left_behind(messages, stored_messages, known, results):
+        for dossier, rest in left_behind(messages, stored, known, results):
             platform.version += 1
             dossier.version, dossier.changed_at = platform.version, timezone.now()
-            loud = _assign(dossier, _summary(rest, dossier.usager_email))
+            loud = _assign(dossier, summary_of(rest, dossier.usager_email))
             changes.append(Change(dossier, False, frozenset([*loud, "messages"]), []))
             to_write.append(dossier)
 
@@ -257,13 +257,13 @@ def _assign_all(
         "ds_id": payload.id,
         "usager_email": payload.usager.email,
         "demarche": demarche,
-        **_summary(messages, payload.usager.email),
+        **summary_of(messages, payload.usager.email),
     }
     # What our JSON does not show makes no new version.
     others: dict[str, Any] = {
         "date_derniere_correction_en_attente": payload.date_derniere_correction_en_attente,
         "usager_account_deleted": payload.usager.is_deleted,
-        **_queue(messages, payload.usager.email, dossier.settled_until),
+        **queue_of(messages, payload.usager.email, dossier.settled_until),
     }
     content, about_it = _content(dossier, payload, demarche, moment)
     shown |= content
@@ -335,164 +335,3 @@ def _assign(dossier: Dossier, columns: dict[str, Any]) -> list[str]:
     for name in differ:
         setattr(dossier, name, columns[name])
     return differ
-
-
-def _stored_messages(
-    dossiers: Iterable[Dossier], others: Collection[str] = ()
-) -> dict[int | None, dict[str, list[Any]]]:
-    """The columns of the messages that we have of these dossiers, and of `others` (ids), wherever
-    they are: by dossier, then by id.
-    """
-    stored: dict[int | None, dict[str, list[Any]]] = defaultdict(dict)
-    pks = [dossier.pk for dossier in dossiers]
-    if pks or others:
-        rows = Message.objects.filter(Q(dossier__in=pks) | Q(ds_id__in=others)).order_by()
-        for dossier, ds_id, *columns in rows.values_list("dossier_id", "ds_id", *MESSAGE):
-            stored[dossier][ds_id] = columns
-    return stored
-
-
-@dataclass(frozen=True)
-class _Conversation:
-    """`columns`: of every message, oldest first; `to_write`: those whose rows are missing or
-    differ, `filed` their files; `received`: those that are new, and that can be read.
-    """
-
-    columns: list[list[Any]]
-    to_write: list[Message]
-    filed: list[Filed]
-    received: list[Message]
-
-
-def _conversation(
-    payload: DossierPayload,
-    dossier: Dossier,
-    stored: dict[str, list[Any]],
-    homes: dict[str, int],
-    sent_at: datetime,
-) -> _Conversation:
-    """The messages as they are to be; `homes`: the numbers of the dossiers that others are in now.
-
-    One that is deleted on the platform, or no longer in the answer, keeps no text and no file here.
-    One that the usager wrote, be it from the address that the dossier had at our last look, stays
-    so.
-    """
-    files = {
-        message.id: files_of(Place.MESSAGE, message.id, message.attachments)
-        for message in payload.messages
-        if message.attachments and not message.discarded_at
-    }
-    usagers = {normalised(dossier.usager_email), normalised(payload.usager.email)} - {""}
-    wanted = {
-        message.id: [
-            message.email,
-            "" if message.discarded_at else message.body,
-            message.created_at,
-            message.discarded_at,
-            None,
-            normalised(message.email) in usagers or _is_from_usager(stored.get(message.id)),
-            marks_of(files.get(message.id, ())),
-        ]
-        for message in payload.messages
-        if homes[message.id] == dossier.number
-    }
-    for ds_id, row in stored.items():
-        if ds_id not in homes:
-            email, _, created_at, discarded_at, absent_since, from_usager, _ = row
-            absent_since = absent_since or sent_at
-            wanted[ds_id] = [email, "", created_at, discarded_at, absent_since, from_usager, ""]
-    to_write = [
-        Message(dossier=dossier, ds_id=ds_id, **dict(zip(MESSAGE, row, strict=True)))
-        for ds_id, row in wanted.items()
-        if stored.get(ds_id) != row
-    ]
-    return _Conversation(
-        columns=_oldest_first(wanted.values()),
-        to_write=to_write,
-        filed=[
-            Filed(dossier, row, files.get(row.ds_id, []), _marks(stored.get(row.ds_id)))
-            for row in to_write
-        ],
-        received=[row for row in to_write if row.ds_id not in stored and not row.discarded_at],
-    )
-
-
-def _left_behind(
-    messages: Iterable[Message],
-    stored: dict[int | None, dict[str, list[Any]]],
-    known: dict[int, Dossier],
-    answered: Container[int],
-) -> list[tuple[Dossier, list[list[Any]]]]:
-    """Dossiers without an answer of which messages appear in another now, with those that stay."""
-    new = {row.ds_id for row in messages if row.ds_id not in stored.get(row.dossier.pk, {})}
-    homes = {ds_id: pk for pk, rows in stored.items() for ds_id in rows}
-    moved = new & homes.keys()
-    if not moved:
-        return []
-    pks = {homes[ds_id] for ds_id in moved}
-    dossiers = {dossier.pk: dossier for dossier in known.values() if dossier.pk in pks}
-    dossiers = Dossier.objects.select_related("demarche").in_bulk(pks - dossiers.keys()) | dossiers
-    rows = _stored_messages(dossiers.values())
-    return [
-        (dossier, _oldest_first(row for ds_id, row in rows[pk].items() if ds_id not in moved))
-        for pk, dossier in dossiers.items()
-        if dossier.number not in answered
-    ]
-
-
-def _oldest_first(columns: Iterable[list[Any]]) -> list[list[Any]]:
-    return sorted(columns, key=lambda row: row[MESSAGE.index("created_at")])
-
-
-def _is_from_usager(row: list[Any] | None) -> bool:
-    return row is not None and row[MESSAGE.index("from_usager")]
-
-
-def _marks(row: list[Any] | None) -> str:
-    return row[MESSAGE.index("file_marks")] if row else ""
-
-
-def _queue(
-    messages: list[list[Any]], usager_email: str, settled_until: datetime | None
-) -> dict[str, Any]:
-    """What agents see of a conversation: who wrote last, automatic messages aside, and since when
-    an answer is awaited. A message that came after « rien à répondre » undoes it.
-    """
-    people = [
-        (author, created_at)
-        for author, created_at in _readable(messages, usager_email)
-        if author is not Author.SYSTEME
-    ]
-    last_author, last_at = people[-1] if people else ("", None)
-    awaiting = list(takewhile(lambda row: row[0] is Author.USAGER, reversed(people)))
-    if settled_until is not None:
-        awaiting = [row for row in awaiting if row[1] > settled_until]
-    return {
-        "last_human_at": last_at,
-        "last_human_author": str(last_author),
-        "waiting_since": awaiting[-1][1] if awaiting else None,
-        "settled_until": None if awaiting else settled_until,
-    }
-
-
-def _summary(messages: list[list[Any]], usager_email: str) -> dict[str, Any]:
-    """What lists show of a conversation; a deleted or absent message is nobody's last word."""
-    readable = _readable(messages, usager_email)
-    last_author, last_at = readable[-1] if readable else (None, None)
-    authors = (author for author, _ in reversed(readable))
-    last_person = next((author for author in authors if author is not Author.SYSTEME), None)
-    return {
-        "messages_count": len(messages),
-        "last_message_at": last_at,
-        "last_message_author": last_author.value if last_author else "",
-        "usager_spoke_last": last_person is Author.USAGER,
-    }
-
-
-def _readable(messages: list[list[Any]], usager_email: str) -> list[tuple[Author, datetime]]:
-    """Who wrote what can be read, and when, in the conversation's order."""
-    return [
-        (Author.of(email, usager_email, from_usager=from_usager), created_at)
-        for email, _, created_at, discarded_at, absent_since, from_usager, _ in messages
-        if discarded_at is None and absent_since is None
-    ]
