@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -73,6 +74,7 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{host}{port}"
 
 
+@lru_cache(maxsize=16)
 def validate_url(url: str, name: str) -> str:
     """The address if it may be given a token: https, or http to this very machine."""
     try:

@@ -10,10 +10,8 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
-from django.db.models import Q
-
 from dsintegration.mirror.files import Filed, files_of, marks_of
-from dsintegration.mirror.statements import MESSAGE
+from dsintegration.mirror.statements import MESSAGE, OF_MESSAGE, select
 from dsintegration.models import Author, Dossier, Message, Place
 from dsintegration.models.mirror import normalised
 from dsintegration.payloads.dossiers import DossierPayload
@@ -27,10 +25,8 @@ def stored_messages(
     """
     stored: dict[int | None, dict[str, list[Any]]] = defaultdict(dict)
     pks = [dossier.pk for dossier in dossiers]
-    if pks or others:
-        rows = Message.objects.filter(Q(dossier__in=pks) | Q(ds_id__in=others)).order_by()
-        for dossier, ds_id, *columns in rows.values_list("dossier_id", "ds_id", *MESSAGE):
-            stored[dossier][ds_id] = columns
+    for dossier, ds_id, *columns in select(Message, OF_MESSAGE, dossier=pks, ds_id=others):
+        stored[dossier][ds_id] = columns
     return stored
 
 

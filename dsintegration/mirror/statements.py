@@ -1,14 +1,19 @@
-"""The statements that write the mirror, for those who hold its lock (locking.py).
+"""The statements that read and write the mirror, for those who hold its lock (locking.py).
 
-Each is one, however many rows. What it changed is announced after the commit.
+Each is one, however many rows. What they changed is announced after the commit.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache, reduce
+from itertools import chain
+from operator import or_
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
+from django.db.models import Model, Q
+from django.db.models.sql import Query
 
 from dsintegration.mirror.locking import save_platform
 from dsintegration.models import Demarche, Dossier, Message, Platform
@@ -24,18 +29,20 @@ MESSAGE = (
     "from_usager",
     "file_marks",
 )
+OF_MESSAGE = ("dossier_id", "ds_id", *MESSAGE)
 # All that an upsert brings up to date.
 DOSSIER = tuple(
     field.attname
     for field in Dossier._meta.concrete_fields
     if field.attname not in {"id", "number"}
 )
+OF_DOSSIER = tuple(field.attname for field in Dossier._meta.concrete_fields)
+OF_DEMARCHE = tuple(field.attname for field in Demarche._meta.concrete_fields)
+OF_ITS_DEMARCHE = tuple(f"demarche__{name}" for name in OF_DEMARCHE)
 
 # What follows from the messages.
 SUMMARY = ("messages_count", "last_message_at", "last_message_author", "usager_spoke_last")
 
-# By hand: the ORM takes twice as long, for each new dossier.
-SELECT_DEMARCHES = "SELECT * FROM dsintegration_demarche WHERE number IN ({numbers})"
 # Written by hand for its last condition: a name that a later answer gave, or found to be still so
 # through another of its dossiers, stays.
 UPSERT_DEMARCHES = """
@@ -86,9 +93,54 @@ def announce(changes: list[Change]) -> None:
             message_received.send_robust(Message, message=message)
 
 
-def read_demarches(numbers: Sequence[int]) -> Iterable[Demarche]:
-    places = ", ".join(["%s"] * len(numbers))
-    return Demarche.objects.raw(SELECT_DEMARCHES.format(numbers=places), numbers)
+def read_dossiers(numbers: Sequence[int]) -> dict[int, Dossier]:
+    """Those that are here, by number, each with its démarche."""
+    dossiers = {}
+    for row in select(Dossier, (*OF_DOSSIER, *OF_ITS_DEMARCHE), number=numbers):
+        dossier = Dossier.from_db(connection.alias, OF_DOSSIER, row[: len(OF_DOSSIER)])
+        rest = row[len(OF_DOSSIER) :]
+        dossier.demarche = Demarche.from_db(connection.alias, OF_DEMARCHE, rest)
+        dossiers[dossier.number] = dossier
+    return dossiers
+
+
+def read_demarches(numbers: Sequence[int]) -> dict[int, Demarche]:
+    rows = select(Demarche, OF_DEMARCHE, number=numbers)
+    demarches = [Demarche.from_db(connection.alias, OF_DEMARCHE, row) for row in rows]
+    return {demarche.number: demarche for demarche in demarches}
+
+
+def select(
+    model: type[Model], names: tuple[str, ...], **columns: Collection[Any]
+) -> Iterable[Sequence[Any]]:
+    """What `values_list` gives of these names, for the rows of which one of the columns holds one
+    of its values; in no order.
+    """
+    asked = {column: values for column, values in columns.items() if values}
+    if not asked:
+        return ()
+    counts = tuple((column, len(values)) for column, values in asked.items())
+    query, sql, expressions = _composed(model, names, counts)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*chain(*asked.values())])
+        rows: Iterable[Sequence[Any]] = cursor.fetchall()
+    if rows:
+        compiler = query.get_compiler(DEFAULT_DB_ALIAS)
+        rows = compiler.apply_converters(rows, compiler.get_converters(expressions))
+    return rows
+
+
+@lru_cache(maxsize=200)
+def _composed(
+    model: type[Model], names: tuple[str, ...], counts: tuple[tuple[str, int], ...]
+) -> tuple[Query, str, list[Any]]:
+    """The statement in the ORM's own words: to find them takes it longer than to read the rows."""
+    conditions = (Q(**{f"{column}__in": range(count)}) for column, count in counts)
+    rows = model._default_manager.filter(reduce(or_, conditions)).order_by()
+    query = rows.values_list(*names).query
+    compiler = query.get_compiler(DEFAULT_DB_ALIAS)
+    sql, _ = compiler.as_sql()
+    return query, sql, [expression for expression, *_ in compiler.select]
 
 
 def write_demarches(rows: Sequence[Demarche], moment: Moment) -> dict[int, int]:

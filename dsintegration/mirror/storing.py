@@ -37,6 +37,7 @@ from dsintegration.mirror.statements import (
     announce,
     forget_failure,
     read_demarches,
+    read_dossiers,
     touch,
     write_demarches,
     write_dossiers,
@@ -94,12 +95,7 @@ def store(
     """
     sent_at = moment.sent_at
     with writing(instance, patience) as platform:
-        known = {
-            dossier.number: dossier
-            for dossier in Dossier.objects.select_related("demarche").filter(
-                number__in=[payload.number for payload in payloads]
-            )
-        }
+        known = read_dossiers([payload.number for payload in payloads])
         news = [p for p in payloads if not _is_older(p, known.get(p.number), moment)]
         demarches, renamed = _store_demarches(news, known.values(), moment)
         homes = {message.id: p.number for p in news for message in p.messages}
@@ -211,7 +207,7 @@ def _store_demarches(
     given = {payload.demarche.number: payload.demarche for payload in payloads}
     rows = {dossier.demarche.number: dossier.demarche for dossier in dossiers}
     if missing := [number for number in given if number not in rows]:
-        rows |= {row.number: row for row in read_demarches(missing)}
+        rows |= read_demarches(missing)
     fresh = (_demarche_row(demarche, sent_at) for demarche in given.values())
     others = [
         row

@@ -50,7 +50,7 @@ def bench_service(url: str) -> None:
 
     print("(a) one fetch_dossier over the same POST by requests.Session and json.loads")
     for kind, messages in enumerate(COUNTS[:2]):
-        for label, limit in (("new", 3.5), ("unchanged", 3.0)):
+        for label, limit in (("new", 3.3), ("unchanged", 2.6)):
             asked = (number(kind, rank if label == "new" else 1) for rank in count(1))
             asked_bare = (number(kind, rank) for rank in count(1))
             ratio = compare(
