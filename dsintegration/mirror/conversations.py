@@ -10,8 +10,9 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
+from dsintegration.mirror.composed import select
 from dsintegration.mirror.files import Filed, files_of, marks_of
-from dsintegration.mirror.statements import MESSAGE, OF_MESSAGE, select
+from dsintegration.mirror.statements import MESSAGE, OF_MESSAGE
 from dsintegration.models import Author, Dossier, Message, Place
 from dsintegration.models.mirror import normalised
 from dsintegration.payloads.dossiers import DossierPayload

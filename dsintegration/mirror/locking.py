@@ -12,21 +12,19 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, connection, transaction
 
 from dsintegration.exceptions import DSUnavailable, Reason
+from dsintegration.mirror.composed import rows_of, update
 from dsintegration.models import Platform
 
-# By hand: both are part of each fetch, and the ORM takes three times as long to write them.
-SELECT = "SELECT * FROM dsintegration_platform WHERE id = 1"
-# The time-out is set by the statement that waits, and ends with the transaction: one statement
-# less, and nothing stays on a connection that a pooler lends to the next one.
+# By hand, as the ORM has no word for its first half: the time-out is set by the statement that
+# waits, and ends with the transaction. That is one statement less, and nothing stays on a
+# connection that a pooler lends to the next one.
 LOCK = """
 WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', %s, true))
 SELECT platform.* FROM patience, dsintegration_platform AS platform
 WHERE platform.id = 1 FOR UPDATE OF platform
 """
-UPDATE = """
-UPDATE dsintegration_platform SET instance = %s, version = %s,
-    last_error_code = %s, last_error_reason = %s, last_error_at = %s WHERE id = 1
-"""
+# What writers change of the row.
+WRITTEN = ("instance", "version", "last_error_code", "last_error_reason", "last_error_at")
 
 # Seconds for work that nobody waits for.
 PATIENCE = 60.0
@@ -79,14 +77,18 @@ def writing(instance: str | None, patience: float = PATIENCE) -> Iterator[Platfo
 
 
 def _lock(patience: float) -> Platform:
-    # SQLite has one writer at a time anyway (hosting/sqlite3, IMMEDIATE).
-    locking = connection.features.has_select_for_update
-    sql, parameters = (LOCK, [f"{patience * 1000:.0f}"]) if locking else (SELECT, [])
-    found = list(Platform.objects.raw(sql, parameters))
+    found = _locked(patience)
     if not found:  # the migration made it; a flush of the database took it away
         Platform.objects.bulk_create([Platform()], ignore_conflicts=True)
-        found = list(Platform.objects.raw(sql, parameters))
+        found = _locked(patience)
     return found[0]
+
+
+def _locked(patience: float) -> list[Platform]:
+    # SQLite has one writer at a time anyway (hosting/sqlite3, IMMEDIATE).
+    if not connection.features.has_select_for_update:
+        return rows_of(Platform, pk=[Platform.SINGLETON])
+    return list(Platform.objects.raw(LOCK, [f"{patience * 1000:.0f}"]))
 
 
 @contextmanager
@@ -118,7 +120,5 @@ def forget_instance() -> None:
 
 def save_platform(platform: Platform) -> None:
     """Write the row that `writing` gave."""
-    at = connection.ops.adapt_datetimefield_value(platform.last_error_at)
-    values = (platform.instance, platform.version)
-    with connection.cursor() as cursor:
-        cursor.execute(UPDATE, [*values, platform.last_error_code, platform.last_error_reason, at])
+    values = {name: getattr(platform, name) for name in WRITTEN}
+    update(Platform, values, pk=[Platform.SINGLETON])

@@ -3,18 +3,14 @@
 Each is one, however many rows. What they changed is announced after the commit.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache, reduce
-from itertools import chain
-from operator import or_
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connection
-from django.db.models import Model, Q
-from django.db.models.sql import Query
+from django.db import connection
 
+from dsintegration.mirror.composed import names_of, select, update
 from dsintegration.mirror.locking import save_platform
 from dsintegration.models import Demarche, Dossier, Message, Platform
 from dsintegration.moments import Moment
@@ -31,14 +27,9 @@ MESSAGE = (
 )
 OF_MESSAGE = ("dossier_id", "ds_id", *MESSAGE)
 # All that an upsert brings up to date.
-DOSSIER = tuple(
-    field.attname
-    for field in Dossier._meta.concrete_fields
-    if field.attname not in {"id", "number"}
-)
-OF_DOSSIER = tuple(field.attname for field in Dossier._meta.concrete_fields)
-OF_DEMARCHE = tuple(field.attname for field in Demarche._meta.concrete_fields)
-OF_ITS_DEMARCHE = tuple(f"demarche__{name}" for name in OF_DEMARCHE)
+OF_DOSSIER = names_of(Dossier)
+DOSSIER = tuple(name for name in OF_DOSSIER if name not in {"id", "number"})
+OF_ITS_DEMARCHE = tuple(f"demarche__{name}" for name in names_of(Demarche))
 
 # What follows from the messages.
 SUMMARY = ("messages_count", "last_message_at", "last_message_author", "usager_spoke_last")
@@ -99,48 +90,9 @@ def read_dossiers(numbers: Sequence[int]) -> dict[int, Dossier]:
     for row in select(Dossier, (*OF_DOSSIER, *OF_ITS_DEMARCHE), number=numbers):
         dossier = Dossier.from_db(connection.alias, OF_DOSSIER, row[: len(OF_DOSSIER)])
         rest = row[len(OF_DOSSIER) :]
-        dossier.demarche = Demarche.from_db(connection.alias, OF_DEMARCHE, rest)
+        dossier.demarche = Demarche.from_db(connection.alias, names_of(Demarche), rest)
         dossiers[dossier.number] = dossier
     return dossiers
-
-
-def read_demarches(numbers: Sequence[int]) -> dict[int, Demarche]:
-    rows = select(Demarche, OF_DEMARCHE, number=numbers)
-    demarches = [Demarche.from_db(connection.alias, OF_DEMARCHE, row) for row in rows]
-    return {demarche.number: demarche for demarche in demarches}
-
-
-def select(
-    model: type[Model], names: tuple[str, ...], **columns: Collection[Any]
-) -> Iterable[Sequence[Any]]:
-    """What `values_list` gives of these names, for the rows of which one of the columns holds one
-    of its values; in no order.
-    """
-    asked = {column: values for column, values in columns.items() if values}
-    if not asked:
-        return ()
-    counts = tuple((column, len(values)) for column, values in asked.items())
-    query, sql, expressions = _composed(model, names, counts)
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [*chain(*asked.values())])
-        rows: Iterable[Sequence[Any]] = cursor.fetchall()
-    if rows:
-        compiler = query.get_compiler(DEFAULT_DB_ALIAS)
-        rows = compiler.apply_converters(rows, compiler.get_converters(expressions))
-    return rows
-
-
-@lru_cache(maxsize=200)
-def _composed(
-    model: type[Model], names: tuple[str, ...], counts: tuple[tuple[str, int], ...]
-) -> tuple[Query, str, list[Any]]:
-    """The statement in the ORM's own words: to find them takes it longer than to read the rows."""
-    conditions = (Q(**{f"{column}__in": range(count)}) for column, count in counts)
-    rows = model._default_manager.filter(reduce(or_, conditions)).order_by()
-    query = rows.values_list(*names).query
-    compiler = query.get_compiler(DEFAULT_DB_ALIAS)
-    sql, _ = compiler.as_sql()
-    return query, sql, [expression for expression, *_ in compiler.select]
 
 
 def write_demarches(rows: Sequence[Demarche], moment: Moment) -> dict[int, int]:
@@ -178,18 +130,11 @@ def write_messages(messages: list[Message]) -> None:
 
 
 def touch(dossiers: list[Dossier], sent_at: datetime) -> None:
-    """Move the moments of those in which nothing else moved. By hand, as each fetch does it."""
-    at = connection.ops.adapt_datetimefield_value(sent_at)
-    for columns, is_checked in ((("fetched_at", "checked_at"), True), (("fetched_at",), False)):
+    """Move the moments of those in which nothing else moved."""
+    for names, is_checked in ((("fetched_at", "checked_at"), True), (("fetched_at",), False)):
         pks = [d.pk for d in dossiers if (d.checked_at == sent_at) is is_checked]
         if pks:
-            moments = ", ".join(f"{column} = %s" for column in columns)
-            places = ", ".join(["%s"] * len(pks))
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    f"UPDATE dsintegration_dossier SET {moments} WHERE id IN ({places})",  # noqa: S608
-                    [*(at for _ in columns), *pks],
-                )
+            update(Dossier, dict.fromkeys(names, sent_at), pk=pks)
 
 
 def write_platform(platform: Platform, instance: str, moment: Moment, *, changed: bool) -> None:

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from dsintegration import journal
+from dsintegration.mirror.composed import rows_of
 from dsintegration.mirror.conversations import (
     conversation_of,
     left_behind,
@@ -36,7 +37,6 @@ from dsintegration.mirror.statements import (
     Change,
     announce,
     forget_failure,
-    read_demarches,
     read_dossiers,
     touch,
     write_demarches,
@@ -207,7 +207,7 @@ def _store_demarches(
     given = {payload.demarche.number: payload.demarche for payload in payloads}
     rows = {dossier.demarche.number: dossier.demarche for dossier in dossiers}
     if missing := [number for number in given if number not in rows]:
-        rows |= read_demarches(missing)
+        rows |= {row.number: row for row in rows_of(Demarche, number=missing)}
     fresh = (_demarche_row(demarche, sent_at) for demarche in given.values())
     others = [
         row
