@@ -124,7 +124,8 @@ class TestKeptThoughDestroyed:
             dossier.checked_at -= later
             dossier.absent_since = dossier.absent_since and dossier.absent_since - later
             dossier.save()
-        Demarche.objects.update(deleted_read_at=None)
+        # Read yesterday, the list did not have it yet.
+        Demarche.objects.update(deleted_read_at=ago(hours=25))
         sandbox.deleted[number] = iso(binned - later)
         Run()
         assert Dossier.objects.get(number=number).erased_at
