@@ -28,8 +28,8 @@ UPDATE dsintegration_platform SET instance = %s, version = %s,
     last_error_code = %s, last_error_reason = %s, last_error_at = %s WHERE id = 1
 """
 
-# Seconds for work that nobody waits for.
-PATIENCE = 60.0
+# Seconds for work that nobody waits for, and of a page.
+PATIENCE, A_PAGE = 60.0, 10.0
 # What a caller without the lock is told to wait before he asks again, in seconds.
 PAUSE = 5
 LOCK_NOT_AVAILABLE, SQLITE_BUSY = "55P03", 5

@@ -182,9 +182,11 @@ def store(
     return outcomes
 
 
-def store_demarche(payload: DemarchePayload, instance: str, sent_at: datetime) -> Demarche:
-    """A démarche by itself, before any of its dossiers is here."""
-    with writing(instance) as platform:
+def store_demarche(
+    payload: DemarchePayload, instance: str, sent_at: datetime, patience: float = PATIENCE
+) -> Demarche:
+    """A démarche by itself, before any of its dossiers is here. Raises as `writing`."""
+    with writing(instance, patience) as platform:
         demarche, _ = Demarche.objects.get_or_create(
             number=payload.number,
             defaults={"ds_id": payload.id, "title": payload.title, "fetched_at": sent_at},
