@@ -372,6 +372,10 @@ class TestClocks:
         Dossier.objects.filter(number=other).update(checked_at=ago(days=-365))
         Run()
         assert Dossier.objects.get(number=other).absent_since
+        # Kept till a year and its delay were over, it would be.
+        Dossier.objects.update(absent_since=ago(days=-365), checked_at=ago(days=2))
+        Run()
+        assert Dossier.objects.get(number=other).absent_since < timezone.now()
 
     def test_an_earlier_date_wins_minutes_later(self, sandbox, tracked):
         [number] = tracked(1)
