@@ -146,6 +146,7 @@ def store(
             platform.version += 1
             dossier.version, dossier.changed_at = platform.version, timezone.now()
             loud = _assign(dossier, summary_of(rest, dossier.usager_email))
+            _assign(dossier, queue_of(rest, dossier.usager_email, dossier.settled_until))
             changes.append(Change(dossier, False, frozenset([*loud, "messages"]), []))
             to_write.append(dossier)
 
