@@ -8,6 +8,8 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
+from requests import ReadTimeout
+from requests.adapters import HTTPAdapter
 
 from dsintegration import journal
 from dsintegration.exceptions import DSUnavailable
@@ -21,7 +23,7 @@ from dsintegration.platform.sockets import deadline
 from dsintegration.refresh import due_dossiers
 from dsintegration.sandbox import Reply
 from dsintegration.services import fetch_demarche, fetch_dossier, read_form
-from tests.factories import DemarcheFactory, DossierFactory, dossier_answer
+from tests.factories import DemarcheFactory, DossierFactory, dossier_answer, message_answer
 from tests.refresh.command import FIRST, Run, change, lists_asked, numbers_asked
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -236,7 +238,8 @@ class TestVouchedForThoughGone:
         assert Dossier.objects.get(number=number).absent_since is None
 
 
-BAD = [Reply(502), Reply(504), Reply(500), Reply(body="{")]
+CUT = Reply(body="{", headers={"Content-Length": "5000", "Connection": "close"})
+BAD = [Reply(502), Reply(504), Reply(500), Reply(body="{"), CUT]
 
 
 class TestStoppedForGood:
@@ -281,6 +284,56 @@ class TestStoppedForGood:
         Dossier.objects.failing().update(next_try_at=ago(minutes=1))
         Run()
         assert set(Dossier.objects.values_list("tries", "next_try_at")) == {(0, None)}
+
+    @pytest.mark.parametrize("kind", ["too large", "gateway", "cut", "silent"])
+    def test_a_culprit_in_each_batch(self, sandbox, tracked, monkeypatch, settings, kind):
+        """Two of them in one: 32 MiB, 502, or longer than anybody reads. The others are fresh."""
+        settings.DS_BATCH_SIZE = 4
+        tracked(12)
+        make_due()
+        culprits = [FIRST + rank for rank in (1, 2, 5, 9)]
+        whole, send = sandbox.answer, HTTPAdapter.send
+        replies = {"gateway": Reply(502), "cut": CUT}
+
+        def answer(request):
+            is_of_them = set(culprits) & set(request.body["variables"].values())
+            return (is_of_them and replies.get(kind)) or whole(request)
+
+        def outlast(adapter, request, **options):
+            if any(str(number).encode() in request.body for number in culprits):
+                raise ReadTimeout
+            return send(adapter, request, **options)
+
+        if kind == "silent":
+            monkeypatch.setattr(HTTPAdapter, "send", outlast)
+        if kind == "too large":
+            monkeypatch.setattr("dsintegration.platform.transport.MAX_BODY_BYTES", 200_000)
+            for number in culprits:
+                message = message_answer(f"m{number}", body="x" * 200_000)
+                sandbox.dossiers[number]["messages"] = [message]
+        monkeypatch.setattr(sandbox, "answer", answer)
+        Run("--full")
+        fresh = Dossier.objects.filter(fetched_at__gte=ago(minutes=5))
+        assert fresh.count() == 8
+        failing = Dossier.objects.failing().values_list("number", "tries")
+        assert dict(failing) == dict.fromkeys(culprits, 1)
+        assert Platform.objects.get().refreshed_at
+
+    def test_a_list_that_fails_half_way(self, sandbox, tracked, monkeypatch):
+        """What its first page named is news; of the rest nobody knows."""
+        numbers = tracked(250) + tracked(150, first=80_000, demarche=8)
+        for number in numbers:
+            change(sandbox, number)
+        whole = sandbox.answer
+
+        def half(request):
+            variables = request.body["variables"]
+            is_later = variables.get("demarche") == 7 and "after" in variables
+            return Reply(502) if is_later else whole(request)
+
+        monkeypatch.setattr(sandbox, "answer", half)
+        assert "0 sans changement" in Run().out
+        assert Dossier.objects.filter(state="accepte").count() == 400
 
     def test_a_limit_asks_for_others_than_those_that_are_refused(self, sandbox, tracked):
         numbers = tracked(120)
@@ -339,7 +392,9 @@ class TestClocks:
         assert abs(row.fetched_at - now) < timedelta(seconds=10)
         assert abs(row.checked_at - now) < timedelta(seconds=10)
 
-    @pytest.mark.parametrize("wrong", [{"minutes": 10}, {"minutes": -10}, {"days": 1}])
+    @pytest.mark.parametrize(
+        "wrong", [{"minutes": 10}, {"minutes": -10}, {"days": 1}, {"days": -1}, {"days": 365}]
+    )
     def test_changes_are_not_vouched_away(self, sandbox, tracked, our_clock, wrong):
         our_clock(**wrong)
         number, *_ = tracked(150)
