@@ -287,11 +287,11 @@ class TestStoppedForGood:
 
     @pytest.mark.parametrize("kind", ["too large", "gateway", "cut", "silent"])
     def test_a_culprit_in_each_batch(self, sandbox, tracked, monkeypatch, settings, kind):
-        """Two of them in one: 32 MiB, 502, or longer than anybody reads. The others are fresh."""
-        settings.DS_BATCH_SIZE = 4
-        tracked(12)
+        """Each at its head, so that halves fail in a row; two of them in one: 32 MiB, 502, or longer than anybody reads. The others are fresh."""
+        settings.DS_BATCH_SIZE = 32
+        tracked(96)
         make_due()
-        culprits = [FIRST + rank for rank in (1, 2, 5, 9)]
+        culprits = [FIRST + rank for rank in (0, 1, 32, 64)]
         whole, send = sandbox.answer, HTTPAdapter.send
         replies = {"gateway": Reply(502), "cut": CUT}
 
@@ -314,7 +314,7 @@ class TestStoppedForGood:
         monkeypatch.setattr(sandbox, "answer", answer)
         Run("--full")
         fresh = Dossier.objects.filter(fetched_at__gte=ago(minutes=5))
-        assert fresh.count() == 8
+        assert fresh.count() == 92
         failing = Dossier.objects.failing().values_list("number", "tries")
         assert dict(failing) == dict.fromkeys(culprits, 1)
         assert Platform.objects.get().refreshed_at
@@ -406,6 +406,22 @@ class TestClocks:
         Run("--older-than", "0s")
         assert Dossier.objects.get(number=number).state == "accepte"
         assert set(Dossier.objects.values_list("absent_since", flat=True)) == {None}
+
+    @pytest.mark.parametrize(
+        "wrong", [{"minutes": 10}, {"minutes": -10}, {"days": 1}, {"days": -1}, {"days": 365}]
+    )
+    def test_a_change_just_after_a_check(self, sandbox, tracked, our_clock, wrong):
+        """By our clock, it came before it."""
+        our_clock(**wrong)
+        number, *_ = tracked(150)
+        Run("--older-than", "0s")
+        change(sandbox, number)
+        later = timedelta(hours=2)
+        sandbox.now = lambda: datetime.now(UTC) + later
+        our_clock(seconds=(timedelta(**wrong) + later).total_seconds())
+        run = Run()
+        assert Dossier.objects.get(number=number).state == "accepte"
+        assert "149 sans changement" in run.out or "150 récupérés" in run.out
 
     def test_what_a_wrong_clock_stamped_is_asked_for(self, sandbox, tracked):
         number, other = tracked(2)
