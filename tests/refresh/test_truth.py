@@ -102,6 +102,22 @@ class TestErasedWhileAlive:
         out = capsys.readouterr().out
         assert "Laissés, faute de réponse de la plateforme : 1 (la plateforme est en mainten" in out
 
+    @pytest.mark.parametrize(
+        "date",
+        [{"absent_since": ago(days=1)}, {"date_expiration": ago(days=10)}],
+        ids=["absent", "expired"],
+    )
+    def test_by_a_clock_that_is_a_year_ahead(self, sandbox, delays, our_clock, date):
+        """By ours the delay is over; by the platform's, whose word it is, it is not."""
+        DossierFactory(number=FIRST, **date)
+        if "date_expiration" in date:
+            expired = iso(date["date_expiration"])
+            sandbox.dossiers[FIRST] = dossier_answer(FIRST, dateExpiration=expired)
+        our_clock(days=365)
+        for _ in range(2):
+            call_command("purge_dossiers")
+        assert kept() == {FIRST}
+
     def test_without_a_token_too(self, sandbox, delays, capsys):
         DossierFactory(number=FIRST, date_expiration=ago(days=40))
         delays.DS_API_TOKEN = ""
@@ -287,7 +303,10 @@ class TestStoppedForGood:
 
     @pytest.mark.parametrize("kind", ["too large", "gateway", "cut", "silent"])
     def test_a_culprit_in_each_batch(self, sandbox, tracked, monkeypatch, settings, kind):
-        """Each at its head, so that halves fail in a row; two of them in one: 32 MiB, 502, or longer than anybody reads. The others are fresh."""
+        """32 MiB, 502, a cut, or longer than anybody reads: the others are fresh all the same.
+
+        Each stands at the head of its batch, so that halves fail in a row; in one there are two.
+        """
         settings.DS_BATCH_SIZE = 32
         tracked(96)
         make_due()
