@@ -77,9 +77,9 @@ def fetch_demarche(number: int, *, client: Client | None = None) -> Demarche:
 
     Raises DSError, ImproperlyConfigured. Call it outside any transaction.
     """
-    client = client or get_client()
+    client, started = client or get_client(), time.monotonic()
     payload = parse_demarche(_asked(client, client.get_demarche, number), number)
-    return _stored(client, payload)
+    return _stored(client, payload, started)
 
 
 def read_form(number: int, *, client: Client | None = None) -> Demarche:
@@ -87,11 +87,11 @@ def read_form(number: int, *, client: Client | None = None) -> Demarche:
 
     Raises as fetch_demarche; nothing changes then.
     """
-    client = client or get_client()
+    client, started = client or get_client(), time.monotonic()
     payload = parse_form(_asked(client, client.get_form, number), number)
     at = client.sent_at or client.now()
-    demarche = _stored(client, payload.demarche)
-    store_form(payload, demarche, at)
+    demarche = _stored(client, payload.demarche, started)
+    store_form(payload, demarche, at, _patience(client, started))
     return demarche
 
 
@@ -106,9 +106,9 @@ def _asked(client: Client, ask: Callable[[int], Any], demarche: int) -> Any:
         counters.count_requests(meter.read().requests)
 
 
-def _stored(client: Client, payload: DemarchePayload) -> Demarche:
-    instance = conf.instance_at(client.url)
-    demarche = store_demarche(payload, instance, client.sent_at or client.now())
+def _stored(client: Client, payload: DemarchePayload, started: float) -> Demarche:
+    instance, sent_at = conf.instance_at(client.url), client.sent_at or client.now()
+    demarche = store_demarche(payload, instance, sent_at, _patience(client, started))
     if client.tokens.are_several:
         note_readers([demarche], client.tokens.readers)
     return demarche

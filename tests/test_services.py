@@ -425,7 +425,9 @@ class TestMessagesThatMove:
         count, ids, version = self.of(NUMBER)
         assert (count, ids) == (1, ["m1"])
         assert version > before
-        assert not Dossier.objects.get(number=NUMBER).usager_spoke_last
+        row = Dossier.objects.get(number=NUMBER)
+        assert not row.usager_spoke_last
+        assert (row.waiting_since, row.last_human_author) == (None, "autre")
         assert self.of(self.OTHER)[:2] == (1, ["m2"])
         assert self.of(self.OTHER)[2] > other_before
         versions = set(Dossier.objects.values_list("version", flat=True))

@@ -24,7 +24,7 @@ from dsintegration import tasks
 from dsintegration.background import PAUSES, TryAgain, hand_over
 from dsintegration.exceptions import DossierNotFound, DSUnavailable
 from dsintegration.hosting.logs import JsonFormatter
-from dsintegration.models import Dossier, Message, PurgedDossier, UsagerAccess
+from dsintegration.models import Dossier, Message, PurgedDossier, RefreshTurn, UsagerAccess
 from dsintegration.sandbox import Reply
 from tests.factories import DossierFactory, dossier_answer, message_answer
 from tests.processes import PROJECT, environment
@@ -150,6 +150,23 @@ class TestRefresh:
         tasks.refresh_dossiers()
         assert "refresh_dossiers already_running" in logs.text
         assert len(platform.received) == 1
+
+    @pytest.mark.parametrize("full", [False, True])
+    def test_given_twice_then_its_machine_is_lost(self, platform, logs, full):
+        """The copy is done with at once; the next one of the schedule takes the work up."""
+        then = timezone.now() - timedelta(hours=2)
+        DossierFactory(number=NUMBER, fetched_at=then, checked_at=then)
+        now = timezone.now()
+        turn = RefreshTurn.objects.create(
+            holder="another/1/x", is_full=full, ends_at=now + timedelta(minutes=9)
+        )
+        run(tasks.refresh_dossiers)  # the copy: acknowledged
+        assert "refresh_dossiers already_running" in logs.text
+        assert not platform.received
+        turn.ends_at = now - timedelta(seconds=1)  # nobody moved it on
+        turn.save()
+        tasks.refresh_dossiers(full=full)
+        assert Dossier.objects.get().fetched_at > then
 
 
 class TestPurge:

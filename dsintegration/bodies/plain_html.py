@@ -40,8 +40,9 @@ _HIDDEN = {"script", "style", "title", "template"}
 # No letter of a mail is nested so deep; beyond, only the lines stay.
 DEPTH, INLINES = 30, 8
 LONGEST_LINK = 2000
-# How often a link that goes on over several blocks is written again.
-MOST_PARTS = 20
+# A format that goes on over several blocks is written again in each. After so many letters of such
+# tags, none does: it ends with its block.
+MOST_LETTERS = 50_000
 
 _BEGINNING = re.compile(r"<(?:[!?]|/?[a-z])", re.IGNORECASE)
 _COMMENT = re.compile(r"<!--(?:-?>|.*?(?:--!?>|\Z))|<[!?][^>]*+(?:>|\Z)", re.DOTALL)
@@ -90,8 +91,7 @@ class _Page:
         self._blocks: list[str] = []
         # Formats that hold, outermost first, with their tags; so many of them are written.
         self._formats: list[tuple[str, str]] = []
-        self._written = 0
-        self._parts = 0
+        self._written = self._letters = 0
         # Blocks that are too deep, by name.
         self._skipped: dict[str, int] = {}
 
@@ -106,9 +106,7 @@ class _Page:
             return
         if text:
             self._make_room()
-            for name, tag in self._formats[self._written :]:
-                self._out.append(tag)
-                self._parts += name == "a"
+            self._out += [tag for _, tag in self._formats[self._written :]]
             self._written = len(self._formats)
             self._out.append(text.replace("<", "&lt;"))
 
@@ -141,7 +139,6 @@ class _Page:
     def _start_format(self, name: str, attributes: str) -> None:
         if name == "a":
             self._end_format("a")
-            self._parts = 0
         if len(self._formats) < INLINES:
             self._formats.append((name, _link(attributes) if name == "a" else f"<{name}>"))
 
@@ -154,8 +151,9 @@ class _Page:
 
     def _close_formats(self, kept: int = 0) -> None:
         if self._written > kept:
-            closed = reversed(self._formats[kept : self._written])
-            self._out += [f"</{name}>" for name, _ in closed]
+            closed = self._formats[kept : self._written]
+            self._out += [f"</{name}>" for name, _ in reversed(closed)]
+            self._letters += sum(len(tag) for _, tag in closed)
             self._written = kept
 
     # Blocks
@@ -185,8 +183,8 @@ class _Page:
             self._pop()
         self._make_room()
         self._close_formats()
-        if self._parts > MOST_PARTS:
-            self._end_format("a")
+        if self._letters > MOST_LETTERS:
+            self._formats.clear()
 
     def _push(self, name: str) -> None:
         self._close_formats()

@@ -161,7 +161,7 @@ def _mark_absent(
     for dossier in dossiers:
         dossier.checked_at = moment.sent_at
         forget_failure(dossier, moment)
-        if dossier.absent_since is None:
+        if dossier.absent_since is None or dossier.absent_since > moment.future:
             platform.version += 1
             dossier.absent_since = moment.sent_at
             dossier.version, dossier.changed_at = platform.version, timezone.now()

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from dsintegration import journal
 from dsintegration.mirror.files import drop_files
-from dsintegration.mirror.locking import save_platform, writing
+from dsintegration.mirror.locking import A_PAGE, PATIENCE, save_platform, writing
 from dsintegration.mirror.values import rewrite_values
 from dsintegration.models import Action, ChampDescriptor, Demarche, Dossier, Outcome
 from dsintegration.models.mirror import CONTENT
@@ -94,9 +94,14 @@ def _read(dossier: int) -> Selections:
     return Selections(found, next((number for number, _, is_its in rows if is_its), None))
 
 
-def store_form(payload: "FormPayload", demarche: Demarche, at: datetime) -> None:
-    """The form as it is now: what is new in it, what it has no longer; choices stay."""
-    with writing(None):
+def store_form(
+    payload: "FormPayload", demarche: Demarche, at: datetime, patience: float = PATIENCE
+) -> None:
+    """The form as it is now: what is new in it, what it has no longer; choices stay.
+
+    Raises as `writing`.
+    """
+    with writing(None, patience):
         known = {row.ds_id: row for row in demarche.champs.all()}
         rows = []
         for rank, line in enumerate(payload.fields):
@@ -127,11 +132,12 @@ def choose(
     instruction: bool | None = None,
     uses: Mapping[str, Collection[str]] | None = None,
 ) -> None:
-    """Keep these, and of each kind no others; None: as it is. Raises UnknownChamps.
+    """Keep these, and of each kind no others; None: as it is. Raises UnknownChamps, and as
+    `writing`.
 
     `uses`: which of USES the champs of these ids have, by the id; others stay as they are.
     """
-    with writing(None):
+    with writing(None, A_PAGE):
         demarche.refresh_from_db(fields=["selection", "selection_key"])
         before = demarche.selection
         rows = {row.ds_id: row for row in demarche.champs.all()}

@@ -26,8 +26,8 @@ WHERE platform.id = 1 FOR UPDATE OF platform
 # What writers change of the row.
 WRITTEN = ("instance", "version", "last_error_code", "last_error_reason", "last_error_at")
 
-# Seconds for work that nobody waits for.
-PATIENCE = 60.0
+# Seconds for work that nobody waits for, and of a page.
+PATIENCE, A_PAGE = 60.0, 10.0
 # What a caller without the lock is told to wait before he asks again, in seconds.
 PAUSE = 5
 LOCK_NOT_AVAILABLE, SQLITE_BUSY = "55P03", 5

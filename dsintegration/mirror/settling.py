@@ -3,11 +3,8 @@
 from datetime import datetime
 
 from dsintegration import journal
-from dsintegration.mirror.locking import writing
+from dsintegration.mirror.locking import A_PAGE, writing
 from dsintegration.models import Action, Dossier, Outcome
-
-# Seconds of a page.
-PATIENCE = 10.0
 
 
 def settle(pk: int, seen_until: datetime, by: journal.Actor) -> bool:
@@ -16,7 +13,7 @@ def settle(pk: int, seen_until: datetime, by: journal.Actor) -> bool:
     Under the lock, as every writer: a fetch writes all columns of a dossier. Raises DSUnavailable
     where others hold it for longer than a page has.
     """
-    with writing(None, PATIENCE):
+    with writing(None, A_PAGE):
         dossier = Dossier.objects.to_answer().filter(pk=pk, last_human_at__lte=seen_until).first()
         if dossier is None:
             return False

@@ -142,6 +142,7 @@ def store(
             platform.version += 1
             dossier.version, dossier.changed_at = platform.version, timezone.now()
             loud = _assign(dossier, summary_of(rest, dossier.usager_email))
+            _assign(dossier, queue_of(rest, dossier.usager_email, dossier.settled_until))
             changes.append(Change(dossier, False, frozenset([*loud, "messages"]), []))
             to_write.append(dossier)
 
@@ -178,9 +179,11 @@ def store(
     return outcomes
 
 
-def store_demarche(payload: DemarchePayload, instance: str, sent_at: datetime) -> Demarche:
-    """A démarche by itself, before any of its dossiers is here."""
-    with writing(instance) as platform:
+def store_demarche(
+    payload: DemarchePayload, instance: str, sent_at: datetime, patience: float = PATIENCE
+) -> Demarche:
+    """A démarche by itself, before any of its dossiers is here. Raises as `writing`."""
+    with writing(instance, patience) as platform:
         demarche, _ = Demarche.objects.get_or_create(
             number=payload.number,
             defaults={"ds_id": payload.id, "title": payload.title, "fetched_at": sent_at},

@@ -139,7 +139,9 @@ def parse_page(
     if given.number != demarche:
         raise DSInvalidResponse(Reason.UNEXPECTED, detail="another démarche came")
     dossiers, faults = [], []
-    for node, number in zip(nodes, numbers, strict=True) if whole else ():
+    # One that is given twice is one.
+    by_number = dict(zip(numbers, nodes, strict=True)) if whole else {}
+    for number, node in by_number.items():
         try:
             dossiers.append(parse_dossier(node, number, selection))
         except DSInvalidResponse as err:

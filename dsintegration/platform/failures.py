@@ -27,6 +27,8 @@ from dsintegration.platform.sockets import seconds_left
 from dsintegration.platform.transport import BodyTooLargeError, BoundedTransport
 
 _SECONDS = re.compile(r"[0-9]{1,10}")
+# Whoever obeys a longer one, for a clock that is wrong or a slip, would stop for good.
+LONGEST_WAIT = 86_400.0
 
 
 def network_failure(err: TransportConnectionFailed) -> DSError:
@@ -159,7 +161,13 @@ def _codes(body: dict[str, Any] | None) -> set[str]:
 
 
 def retry_after(response: requests.Response) -> float | None:
-    """Seconds to wait: `Retry-After` (seconds or a date), else the platform's `RateLimit-Reset`.
+    """Seconds to wait, a day at most; None where the answer does not say."""
+    asked = _asked_wait(response)
+    return None if asked is None else min(asked, LONGEST_WAIT)
+
+
+def _asked_wait(response: requests.Response) -> float | None:
+    """`Retry-After` (seconds or a date), else the platform's `RateLimit-Reset`.
 
     That one is a moment, in seconds since 1970, read against the server's own clock if it gives
     it; the IETF's draft of the same header counts from now, in small numbers.

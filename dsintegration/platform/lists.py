@@ -64,6 +64,7 @@ class Reading:
     size: int = LARGEST
     pages: int = 0
     numbers: set[int] = field(default_factory=set)
+    cursors: set[str] = field(default_factory=set)
     is_whole: bool = True
     is_read: bool = False
     error: DSError | None = None
@@ -147,10 +148,13 @@ def _next_page(client: Client, reading: Reading, outage: Outage) -> Page | None:
         reading.sent_at = reading.sent_at or sent_at
         reading.pages += 1
         reading.size = min(2 * reading.size, LARGEST)
+        # A cursor that comes back would have us read the same pages for ever.
+        is_circle = page.cursor in reading.cursors and not page.is_last
         reading.cursor = page.cursor or reading.cursor
+        reading.cursors.add(reading.cursor)
         reading.numbers |= page.numbers
-        reading.is_whole = reading.is_whole and page.is_whole
-        reading.is_read = page.is_last
+        reading.is_whole = reading.is_whole and page.is_whole and not is_circle
+        reading.is_read = page.is_last or is_circle
         _log(reading, meter.read(), None)
         return Page(reading, page, sent_at)
 

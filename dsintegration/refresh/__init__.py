@@ -23,7 +23,6 @@ from dsintegration.refresh.lists import read_lists
 from dsintegration.refresh.queue import awaiting_scan, due_dossiers, in_order
 from dsintegration.refresh.run import Run
 from dsintegration.refresh.tally import Tally
-from dsintegration.services import fetch_dossiers
 
 __all__ = ["AlreadyRunning", "Tally", "due_dossiers", "refresh"]
 
@@ -76,7 +75,8 @@ def refresh(
             others = (number for number in numbers if number not in to_ask)
             # More was chosen of these: after what may be wrong.
             wanting = () if full or limit is not None else incomplete(rows)
-            yield from _fetch(run, chain(sorted(to_ask), others, _until(run, wanting)))
+            for _ in run.fetch(chain(sorted(to_ask), others, _until(run, wanting))):
+                yield 1
         if outage.stopped_by:
             tally.stopped_by = outage.stopped_by
             if not tally.failures:
@@ -96,13 +96,3 @@ def refresh(
 
 def _until(run: Run, numbers: Iterable[int]) -> Iterator[int]:
     return takewhile(lambda _: not run.must_stop(), numbers)
-
-
-def _fetch(run: Run, numbers: Iterator[int]) -> Iterator[int]:
-    for outcome in fetch_dossiers(numbers, client=run.client, by=run.by, outage=run.outage):
-        if outcome.result:
-            run.tally.fetched += 1
-            run.tally.changed += outcome.result.changed
-        elif outcome.error:
-            run.tally.add(outcome.error)
-        yield 1

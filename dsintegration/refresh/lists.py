@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import Count, Min, Q, QuerySet
 
 from dsintegration import conf
-from dsintegration.exceptions import DSUnavailable
+from dsintegration.exceptions import DSInvalidResponse, DSUnavailable, Reason
 from dsintegration.mirror import following
 from dsintegration.mirror.absences import store_failures, store_gone, store_unmoved
 from dsintegration.mirror.storing import store
@@ -73,7 +73,7 @@ def read_lists(
     pages = read_all(run.client, readings, at_once=conf.in_flight(), outage=run.outage)
     for page in pages:
         if page.reading.kind is Kind.MOVED and page.reading.with_dossiers:
-            yield from _store_page(run, by_number[page.reading.demarche], page, to_ask)
+            yield from _store_page(run, by_number[page.reading.demarche], page)
         if run.must_stop():
             pages.close()
             return
@@ -183,8 +183,12 @@ def _trusted(rows: QuerySet[Dossier], now: datetime) -> QuerySet[Dossier]:
 # What they say
 
 
-def _store_page(run: Run, plan: Plan, page: Page, to_ask: set[int]) -> Iterator[int]:
-    """Store the whole dossiers of a page, then how far the list is read."""
+def _store_page(run: Run, plan: Plan, page: Page) -> Iterator[int]:
+    """Store the whole dossiers of a page, then how far the list is read.
+
+    Those of which it has only the numbers are fetched first: a mark beyond a change that nobody
+    has seen would have the next refresh vouch for what was before it.
+    """
     moment = run.moment(page.sent_at)
     reading, given = page.reading, page.page
     if plan.is_broken:
@@ -202,11 +206,18 @@ def _store_page(run: Run, plan: Plan, page: Page, to_ask: set[int]) -> Iterator[
         run.tally.add(fault)
     seen = {payload.number for payload in given.nodes}
     seen |= {fault.dossier_number for fault in given.faults if fault.dossier_number}
-    to_ask |= given.numbers - seen
+    yield len(results)
+    left = given.numbers - seen
+    for outcome in run.fetch(sorted(left)):
+        if outcome.error is None or outcome.error.concerns_dossier:
+            left -= {outcome.number}
+        yield 1
+    if left:
+        plan.is_broken, reading.error = True, run.outage.stopped_by or DSUnavailable(Reason.BUSY)
+        return
     is_import = plan.demarche.read_until is None
     if (is_import or not run.full) and reading.sent_at and given.cursor and reading.is_whole:
         following.note_page(plan.demarche, reading.since, reading.sent_at, given.cursor)
-    yield len(results)
 
 
 def _note_state(run: Run, plan: Plan) -> None:
@@ -215,11 +226,15 @@ def _note_state(run: Run, plan: Plan) -> None:
     if run.outage.is_over and errors:
         return
     if plan.demarche.followed and (moved := plan.readings.get(Kind.MOVED)) and moved.with_dossiers:
-        if moved.is_complete and moved.sent_at:
+        present = run.client.now() + MINUTES
+        if any(at and at > present for at in (plan.demarche.read_until, moved.sent_at)):
+            following.begin_again(plan.demarche)  # a clock that went wrong set the mark
+        elif moved.is_complete and moved.sent_at:
             following.note_end(plan.demarche, moved.sent_at, from_nothing=plan.from_nothing)
-        elif moved.error:
-            run.tally.add(moved.error)
-            if plan.demarche.reading_cursor and moved.pages == 0:
+        elif moved.error or moved.is_read:
+            # A list with holes: what they hide is unknown, and the mark stays before them.
+            run.tally.add(moved.error or DSInvalidResponse(Reason.UNEXPECTED))
+            if moved.error and plan.demarche.reading_cursor and moved.pages == 0:
                 # Perhaps the cursor is what it stumbles over: begin again where it began.
                 plan.demarche.reading_cursor = ""
                 plan.demarche.save(update_fields=["reading_cursor"])

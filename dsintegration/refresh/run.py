@@ -1,6 +1,6 @@
 """What the parts of one refresh share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from dsintegration.moments import Moment
 from dsintegration.platform.client import Client
 from dsintegration.platform.outage import Outage
 from dsintegration.refresh.tally import Tally
+from dsintegration.services import Outcome, fetch_dossiers
 
 
 @dataclass
@@ -27,6 +28,16 @@ class Run:
     def must_stop(self) -> bool:
         self.turn.renew()
         return self.turn.is_lost or self.told_to_stop()
+
+    def fetch(self, numbers: Iterable[int]) -> Iterator[Outcome]:
+        """Fetch these by number, and count what came of each."""
+        for outcome in fetch_dossiers(numbers, client=self.client, by=self.by, outage=self.outage):
+            if outcome.result:
+                self.tally.fetched += 1
+                self.tally.changed += outcome.result.changed
+            elif outcome.error:
+                self.tally.add(outcome.error)
+            yield outcome
 
     def started(self) -> datetime:
         """When it began by the platform's clock, as far as that is known by now."""

@@ -538,6 +538,26 @@ class TestFetch:
         ]
         assert "Il en reste 1 : relancez l'action" in shown
 
+    def test_again_it_asks_for_others_than_those_that_are_refused(
+        self, agent, sandbox, monkeypatch
+    ):
+        """They failed last time, and so are the stalest still."""
+        dossiers = [fetch_dossier(number).dossier for number in (12345, 12346, 12347)]
+        refused, others = dossiers[0], dossiers[1:]
+        Dossier.objects.filter(pk=refused.pk).update(checked_at=MOMENT)
+        sandbox.forbidden.add(refused.number)
+        monkeypatch.setattr(fetch, "MAX_NUMBERS", 1)
+        data = {"action": "refresh_selected", "_selected_action": [d.pk for d in dossiers]}
+        try:
+            for _ in range(3):
+                sandbox.received.clear()
+                agent.post(LIST, data)
+        finally:
+            sandbox.forbidden.discard(refused.number)
+        assert Dossier.objects.get(pk=refused.pk).last_error_at
+        moments = Dossier.objects.in_bulk([d.pk for d in others])
+        assert all(moments[d.pk].checked_at > d.checked_at for d in others)
+
 
 class TestRights:
     PAGES = [LIST, FETCH, EXPORT, "/admin/dsintegration/demarche/"]

@@ -439,6 +439,8 @@ class TestRetries:
                 9,
             ),
             ({"RateLimit-Reset": "1772445720"}, 0),
+            ({"Retry-After": "-5"}, None),
+            ({"Retry-After": "1.5"}, None),
             ({"Retry-After": "soon"}, None),
             ({"Retry-After": "²"}, None),
             ({"RateLimit-Reset": "²"}, None),
@@ -460,11 +462,21 @@ class TestRetries:
         err = fail(get_client())
         assert 25 < err.retry_after <= 31  # whole seconds on both sides
 
-    @pytest.mark.parametrize("headers", [{"Retry-After": "3600"}, {"RateLimit-Reset": "3600"}])
-    def test_a_wait_beyond_the_budget_is_not_begun(self, sandbox, pauses, headers):
+    @pytest.mark.parametrize(
+        ("headers", "asked"),
+        [
+            ({"Retry-After": "3600"}, 3600),
+            ({"RateLimit-Reset": "3600"}, 3600),
+            # Three hundred years, for a slip or a wrong clock: whoever obeyed would stop for good.
+            ({"Retry-After": "9999999999"}, 86_400),
+            ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, 86_400),
+            ({"RateLimit-Reset": "9999999999"}, 86_400),
+        ],
+    )
+    def test_a_wait_beyond_the_budget_is_not_begun(self, sandbox, pauses, headers, asked):
         sandbox.replies[NUMBER] = Reply(429, headers=headers)
         err = fail(get_client())
-        assert (err.retry_after, pauses) == (3600, [])
+        assert (err.retry_after, pauses) == (asked, [])
 
     def test_a_page_does_not_wait_a_minute(self, sandbox, pauses):
         sandbox.replies[NUMBER] = Reply(429, headers={"Retry-After": "30"})

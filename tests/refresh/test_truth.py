@@ -1,22 +1,29 @@
 """What was seen to make the mirror wrong in silence, each a kind: none of them does any more."""
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
+from requests import ReadTimeout
+from requests.adapters import HTTPAdapter
 
+from dsintegration import journal
+from dsintegration.exceptions import DSUnavailable
 from dsintegration.mirror.absences import store_unmoved
+from dsintegration.mirror.choices import choose
 from dsintegration.models import Demarche, Dossier, OngoingFetch, Platform, RefreshTurn
 from dsintegration.moments import Moment
-from dsintegration.platform.client import get_client
+from dsintegration.platform.client import _kept_client, get_client
 from dsintegration.platform.documents import GET_DELETED, GET_MOVED
+from dsintegration.platform.sockets import deadline
 from dsintegration.refresh import due_dossiers
 from dsintegration.sandbox import Reply
-from dsintegration.services import fetch_dossier
-from tests.factories import DossierFactory, dossier_answer
+from dsintegration.services import fetch_demarche, fetch_dossier, read_form
+from tests.factories import DemarcheFactory, DossierFactory, dossier_answer, message_answer
 from tests.refresh.command import FIRST, Run, change, lists_asked, numbers_asked
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -95,6 +102,22 @@ class TestErasedWhileAlive:
         out = capsys.readouterr().out
         assert "Laissés, faute de réponse de la plateforme : 1 (la plateforme est en mainten" in out
 
+    @pytest.mark.parametrize(
+        "date",
+        [{"absent_since": ago(days=1)}, {"date_expiration": ago(days=10)}],
+        ids=["absent", "expired"],
+    )
+    def test_by_a_clock_that_is_a_year_ahead(self, sandbox, delays, our_clock, date):
+        """By ours the delay is over; by the platform's, whose word it is, it is not."""
+        DossierFactory(number=FIRST, **date)
+        if "date_expiration" in date:
+            expired = iso(date["date_expiration"])
+            sandbox.dossiers[FIRST] = dossier_answer(FIRST, dateExpiration=expired)
+        our_clock(days=365)
+        for _ in range(2):
+            call_command("purge_dossiers")
+        assert kept() == {FIRST}
+
     def test_without_a_token_too(self, sandbox, delays, capsys):
         DossierFactory(number=FIRST, date_expiration=ago(days=40))
         delays.DS_API_TOKEN = ""
@@ -124,7 +147,8 @@ class TestKeptThoughDestroyed:
             dossier.checked_at -= later
             dossier.absent_since = dossier.absent_since and dossier.absent_since - later
             dossier.save()
-        Demarche.objects.update(deleted_read_at=None)
+        # Read yesterday, the list did not have it yet.
+        Demarche.objects.update(deleted_read_at=ago(hours=25))
         sandbox.deleted[number] = iso(binned - later)
         Run()
         assert Dossier.objects.get(number=number).erased_at
@@ -230,7 +254,8 @@ class TestVouchedForThoughGone:
         assert Dossier.objects.get(number=number).absent_since is None
 
 
-BAD = [Reply(502), Reply(504), Reply(500), Reply(body="{")]
+CUT = Reply(body="{", headers={"Content-Length": "5000", "Connection": "close"})
+BAD = [Reply(502), Reply(504), Reply(500), Reply(body="{"), CUT]
 
 
 class TestStoppedForGood:
@@ -275,6 +300,59 @@ class TestStoppedForGood:
         Dossier.objects.failing().update(next_try_at=ago(minutes=1))
         Run()
         assert set(Dossier.objects.values_list("tries", "next_try_at")) == {(0, None)}
+
+    @pytest.mark.parametrize("kind", ["too large", "gateway", "cut", "silent"])
+    def test_a_culprit_in_each_batch(self, sandbox, tracked, monkeypatch, settings, kind):
+        """32 MiB, 502, a cut, or longer than anybody reads: the others are fresh all the same.
+
+        Each stands at the head of its batch, so that halves fail in a row; in one there are two.
+        """
+        settings.DS_BATCH_SIZE = 32
+        tracked(96)
+        make_due()
+        culprits = [FIRST + rank for rank in (0, 1, 32, 64)]
+        whole, send = sandbox.answer, HTTPAdapter.send
+        replies = {"gateway": Reply(502), "cut": CUT}
+
+        def answer(request):
+            is_of_them = set(culprits) & set(request.body["variables"].values())
+            return (is_of_them and replies.get(kind)) or whole(request)
+
+        def outlast(adapter, request, **options):
+            if any(str(number).encode() in request.body for number in culprits):
+                raise ReadTimeout
+            return send(adapter, request, **options)
+
+        if kind == "silent":
+            monkeypatch.setattr(HTTPAdapter, "send", outlast)
+        if kind == "too large":
+            monkeypatch.setattr("dsintegration.platform.transport.MAX_BODY_BYTES", 200_000)
+            for number in culprits:
+                message = message_answer(f"m{number}", body="x" * 200_000)
+                sandbox.dossiers[number]["messages"] = [message]
+        monkeypatch.setattr(sandbox, "answer", answer)
+        Run("--full")
+        fresh = Dossier.objects.filter(fetched_at__gte=ago(minutes=5))
+        assert fresh.count() == 92
+        failing = Dossier.objects.failing().values_list("number", "tries")
+        assert dict(failing) == dict.fromkeys(culprits, 1)
+        assert Platform.objects.get().refreshed_at
+
+    def test_a_list_that_fails_half_way(self, sandbox, tracked, monkeypatch):
+        """What its first page named is news; of the rest nobody knows."""
+        numbers = tracked(250) + tracked(150, first=80_000, demarche=8)
+        for number in numbers:
+            change(sandbox, number)
+        whole = sandbox.answer
+
+        def half(request):
+            variables = request.body["variables"]
+            is_later = variables.get("demarche") == 7 and "after" in variables
+            return Reply(502) if is_later else whole(request)
+
+        monkeypatch.setattr(sandbox, "answer", half)
+        assert "0 sans changement" in Run().out
+        assert Dossier.objects.filter(state="accepte").count() == 400
 
     def test_a_limit_asks_for_others_than_those_that_are_refused(self, sandbox, tracked):
         numbers = tracked(120)
@@ -333,7 +411,9 @@ class TestClocks:
         assert abs(row.fetched_at - now) < timedelta(seconds=10)
         assert abs(row.checked_at - now) < timedelta(seconds=10)
 
-    @pytest.mark.parametrize("wrong", [{"minutes": 10}, {"minutes": -10}, {"days": 1}])
+    @pytest.mark.parametrize(
+        "wrong", [{"minutes": 10}, {"minutes": -10}, {"days": 1}, {"days": -1}, {"days": 365}]
+    )
     def test_changes_are_not_vouched_away(self, sandbox, tracked, our_clock, wrong):
         our_clock(**wrong)
         number, *_ = tracked(150)
@@ -345,6 +425,22 @@ class TestClocks:
         Run("--older-than", "0s")
         assert Dossier.objects.get(number=number).state == "accepte"
         assert set(Dossier.objects.values_list("absent_since", flat=True)) == {None}
+
+    @pytest.mark.parametrize(
+        "wrong", [{"minutes": 10}, {"minutes": -10}, {"days": 1}, {"days": -1}, {"days": 365}]
+    )
+    def test_a_change_just_after_a_check(self, sandbox, tracked, our_clock, wrong):
+        """By our clock, it came before it."""
+        our_clock(**wrong)
+        number, *_ = tracked(150)
+        Run("--older-than", "0s")
+        change(sandbox, number)
+        later = timedelta(hours=2)
+        sandbox.now = lambda: datetime.now(UTC) + later
+        our_clock(seconds=(timedelta(**wrong) + later).total_seconds())
+        run = Run()
+        assert Dossier.objects.get(number=number).state == "accepte"
+        assert "149 sans changement" in run.out or "150 récupérés" in run.out
 
     def test_what_a_wrong_clock_stamped_is_asked_for(self, sandbox, tracked):
         number, other = tracked(2)
@@ -366,6 +462,10 @@ class TestClocks:
         Dossier.objects.filter(number=other).update(checked_at=ago(days=-365))
         Run()
         assert Dossier.objects.get(number=other).absent_since
+        # Kept till a year and its delay were over, it would be.
+        Dossier.objects.update(absent_since=ago(days=-365), checked_at=ago(days=2))
+        Run()
+        assert Dossier.objects.get(number=other).absent_since < timezone.now()
 
     def test_an_earlier_date_wins_minutes_later(self, sandbox, tracked):
         [number] = tracked(1)
@@ -474,6 +574,10 @@ class TestTurns:
         assert RefreshTurn.objects.get().holder == "elsewhere/1/x"
 
 
+# Seconds: a page has ten, and work that nobody waits for sixty.
+LONG = 30
+
+
 class TestTheWritersLock:
     @pytest.fixture
     def held(self):
@@ -499,9 +603,8 @@ class TestTheWritersLock:
         key = api(can_fetch=True) if connection.vendor == "postgresql" else None
         monkeypatch.setattr("dsintegration.services.LEAST_PATIENCE", 0.1)
         monkeypatch.setattr("dsintegration.platform.client.WEB_BUDGET", 0.3)
-        get_client(web=True)
-        from dsintegration.exceptions import DSUnavailable
-
+        _kept_client.cache_clear()
+        before = time.monotonic()
         with pytest.raises(DSUnavailable, match="busy") as caught:
             fetch_dossier(12345, client=get_client(web=True))
         assert caught.value.retry_after
@@ -510,6 +613,23 @@ class TestTheWritersLock:
             assert (response.status_code, response.json()["code"]) == (503, "upstream_unavailable")
             assert response.headers["Retry-After"]
         assert not Dossier.objects.exists()
+        assert time.monotonic() - before < LONG
+
+    @pytest.mark.parametrize("ask", [fetch_demarche, read_form])
+    def test_so_does_one_that_asks_for_a_demarche(self, sandbox, held, ask, monkeypatch):
+        monkeypatch.setattr("dsintegration.services.LEAST_PATIENCE", 0.1)
+        before = time.monotonic()
+        with deadline(0.5), pytest.raises(DSUnavailable, match="busy"):
+            ask(901)
+        assert time.monotonic() - before < LONG
+
+    def test_and_one_that_chooses(self, held, monkeypatch):
+        monkeypatch.setattr("dsintegration.mirror.choices.A_PAGE", 0.1)
+        demarche = DemarcheFactory.build(number=901)
+        before = time.monotonic()
+        with pytest.raises(DSUnavailable, match="busy"):
+            choose(demarche, by=journal.CODE, demandeur=True)
+        assert time.monotonic() - before < LONG
 
     def test_few_dossiers_at_a_time(self, tracked, monkeypatch, django_assert_num_queries):
         monkeypatch.setattr("dsintegration.mirror.absences.AT_ONCE", 3)

@@ -8,18 +8,30 @@ Expired ones are in no list for two weeks. A transfer, a new title or an expiry 
 
 import io
 import random
+from collections.abc import Sequence
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from django.core.management import CommandError, call_command
+from django.db.models import Model
 
 from dsintegration import journal
 from dsintegration.exceptions import DSError
 from dsintegration.mirror.choices import choose, prune
 from dsintegration.mirror.following import begin_again
 from dsintegration.mirror.values import searchable_of, values_of
-from dsintegration.models import Demarche, Dossier
+from dsintegration.models import (
+    ChampDescriptor,
+    ChampValue,
+    Demarche,
+    Dossier,
+    File,
+    Message,
+    Platform,
+    PurgedDossier,
+)
 from dsintegration.payloads.selection import Selection
 from dsintegration.platform.client import _kept_client
 from dsintegration.sandbox import Reply, Sandbox
@@ -37,6 +49,7 @@ REVISION = {
     "champDescriptors": [line.descriptor for line in FORM],
     "annotationDescriptors": [],
 }
+MIRROR = (Platform, Demarche, ChampDescriptor, Dossier, Message, File, ChampValue, PurgedDossier)
 FAILURES = [Reply(502), Reply(504), Reply(500), Reply(body="{")]
 
 
@@ -60,6 +73,7 @@ class World:
     titles: dict[int, str] = field(default_factory=lambda: dict.fromkeys(DEMARCHES, "Aide"))
     messages: int = 0
     known: set[int] = field(default_factory=set)  # that our mirror had, and did not erase
+    backup: dict[type[Model], list[Model]] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
 
     def our_now(self) -> datetime:
@@ -243,6 +257,20 @@ class World:
     def purge(self, chance: random.Random) -> None:
         self.run("purge_dossiers")
 
+    def back_up(self, chance: random.Random) -> None:
+        self.backup = {model: list(model._default_manager.all()) for model in MIRROR}
+
+    def restore_backup(self, chance: random.Random) -> None:
+        """The database is what it was then, marks of lists and of clocks included."""
+        if not self.backup:
+            return
+        for model in reversed(MIRROR):
+            model._default_manager.all().delete()
+        for model, rows in self.backup.items():
+            model._default_manager.bulk_create(deepcopy(rows))
+        self.known = set(Dossier.objects.values_list("number", flat=True))
+        self.run("after_restore")
+
     def look(self) -> None:
         """Nothing that lives was erased."""
         here = set(Dossier.objects.values_list("number", flat=True))
@@ -328,7 +356,10 @@ EVENTS = [
 ]
 
 
-def play(world: World, seed: int) -> None:
+BACKUPS = [*EVENTS, *(["back_up", "restore_backup"] * 3)]
+
+
+def play(world: World, seed: int, events: Sequence[str] = EVENTS) -> None:
     """One sequence of events; raises AssertionError where the mirror ends wrong."""
     chance = random.Random(seed)
     world.sandbox.revisions = dict.fromkeys(DEMARCHES, REVISION)
@@ -336,7 +367,7 @@ def play(world: World, seed: int) -> None:
         world.deposit(chance)
     world.follow(chance) if chance.random() < 0.5 else world.fetch(chance)
     for _ in range(chance.randrange(10, 26)):
-        event = chance.choice(EVENTS)
+        event = chance.choice(events)
         world.log.append(event)
         getattr(world, event)(chance)
     world.rest(chance)

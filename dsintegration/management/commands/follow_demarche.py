@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from dsintegration import journal
 from dsintegration.exceptions import DSError
+from dsintegration.harmless import in_a_terminal
 from dsintegration.management.base import BAD_INPUT, STATUS_OF, DossierCommand
 from dsintegration.management.stopping import told_to_stop, was_stopped
 from dsintegration.models import Demarche, Dossier
@@ -61,6 +62,7 @@ class Command(DossierCommand):
             raise CommandError(
                 f"Démarche n° {number} : {err.sentence}", returncode=STATUS_OF[type(err)]
             ) from err
+        title = in_a_terminal(demarche.title)
         try:
             with told_to_stop() as must_stop, tqdm(unit="dossier", disable=None) as bar:
                 done = refresh(
@@ -76,12 +78,12 @@ class Command(DossierCommand):
                     bar.update(count)
         except AlreadyRunning:
             self.stdout.write(
-                f"« {demarche.title} » est suivie. Un rafraîchissement est en cours : le suivant "
+                f"« {title} » est suivie. Un rafraîchissement est en cours : le suivant "
                 "récupérera ses dossiers."
             )
             return
         self.stdout.write(
-            f"« {demarche.title} » est suivie : {tally.fetched} dossiers récupérés, "
+            f"« {title} » est suivie : {tally.fetched} dossiers récupérés, "
             f"{tally.failed} en échec ; {client.requests - sent_before} requêtes, "
             f"{time.monotonic() - started:.1f} s."
         )
