@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape
 from django import forms
 from django.utils import timezone
 
+from dsintegration.harmless import FOR_IT, on_a_page
 from dsintegration.models import Dossier
 
 MOMENT, DAY = "%d/%m/%Y %H:%M", "%d/%m/%Y"
@@ -91,7 +92,7 @@ def cell_of(value: Any) -> Cell:
         return timezone.localtime(value).replace(tzinfo=None, second=0, microsecond=0)
     if not isinstance(value, str):
         return value  # type: ignore[no-any-return]
-    text = FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", value)
+    text = on_a_page(FORBIDDEN.sub(FOR_IT, value))
     text = f"'{text}" if FORMULA.match(text) else text
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 

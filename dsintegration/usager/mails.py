@@ -7,10 +7,13 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
 from dsintegration import conf, counters
+from dsintegration.harmless import on_a_page
 from dsintegration.models import Dossier, UsagerAccess
 from dsintegration.usager.links import make_link
 
 logger = logging.getLogger(__name__)
+
+FOREIGN = ("title", "service_nom", "service_organisme")
 
 
 class MailNotSent(Exception):
@@ -26,6 +29,11 @@ class MailNotSent(Exception):
         super().__init__(type(err).__name__)
 
 
+def _line(text: str) -> str:
+    """What others wrote, on one line of ours."""
+    return " ".join(on_a_page(text).split())
+
+
 def send_link(dossier: Dossier, links_at: str) -> None:
     """Make a link that begins with `links_at`, and send it to the usager.
 
@@ -34,7 +42,7 @@ def send_link(dossier: Dossier, links_at: str) -> None:
     access, token = make_link(dossier)
     context = {
         "number": dossier.number,
-        "demarche": dossier.demarche,
+        "demarche": {name: _line(getattr(dossier.demarche, name)) for name in FOREIGN},
         "link": f"{links_at}{token}/",
         "minutes": int(UsagerAccess.LIFE.total_seconds() // 60),
         "openings": UsagerAccess.MOST_OPENINGS,

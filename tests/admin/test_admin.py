@@ -739,9 +739,9 @@ class TestExport:
 
     @pytest.mark.parametrize("place", [0, 1, 2])
     def test_letters_that_no_spreadsheet_holds(self, exporter, place):
-        DossierFactory(demarche=DemarcheFactory(title="a\x0bb"))
+        DossierFactory(demarche=DemarcheFactory(title="a\x0bb\u202ec\u2066"))
         _, row = self.rows(self.export(exporter, place), place)
-        assert str(row[3]) == "a\ufffdb"
+        assert str(row[3]) == "a\ufffdb\ufffdc\ufffd"
 
     def test_a_search_by_name_is_not_logged(self, exporter):
         DossierFactory()

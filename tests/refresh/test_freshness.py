@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from dsintegration.models import Platform
+from dsintegration.models import Demarche, Platform
 from dsintegration.sandbox import Reply
 from tests.refresh.command import Run
 
@@ -63,6 +63,32 @@ def test_a_dossier_that_always_fails_leaves_the_others_fresh(sandbox, tracked):
     sandbox.replies[number] = Reply(body={"data": {"dossier": {"id": 7}}})
     assert Run("--full").status == 6
     assert check()[0] == 0
+
+
+def test_a_followed_demarche_that_cannot_be_read(sandbox, tracked):
+    """Its dossiers are fresh, asked one by one; those that are new are not here."""
+    tracked(3)
+    Demarche.objects.update(followed=True)
+    assert Run("--full").status == 0
+    assert check()[0] == 0
+    sandbox.list_replies[7, "dossiers"] = Reply(504)
+    Demarche.objects.update(read_until=timezone.now() - timedelta(hours=2.1))
+    assert Run().status == 5
+    assert Run().status == 0  # the list steps back
+    status, out = check()
+    assert status == 8
+    assert (
+        "✗ Démarches suivies dont la liste n'est pas lue, ou plus depuis longtemps : n° 7 ;" in out
+    )
+    Demarche.objects.update(followed=False)
+    assert check()[0] == 0
+
+
+def test_one_that_was_never_read(sandbox, tracked):
+    tracked(1)
+    Run("--full")
+    Demarche.objects.update(followed=True)
+    assert check()[0] == 8
 
 
 @pytest.mark.parametrize(

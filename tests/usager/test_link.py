@@ -1,5 +1,6 @@
 """Links and sessions: what opens a dossier, to whom, and for how long."""
 
+import re
 import threading
 import time
 from datetime import timedelta
@@ -12,7 +13,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from dsintegration.models import Dossier, JournalEntry, UsagerAccess, UsagerSession
+from dsintegration.models import Demarche, Dossier, JournalEntry, UsagerAccess, UsagerSession
 from dsintegration.usager.links import LinkRefused, make_link, use_link
 from tests.factories import DossierFactory
 from tests.pages import check_html
@@ -230,6 +231,17 @@ class TestLink:
         assert (response.status_code, response.url) == (302, "/suivi/envoye/")
         later.run()
         assert [message.to for message in mail.outbox] == [[USAGER]]
+
+    def test_no_foreign_text_turns_the_mail_around(self, client, dossier, token, later):
+        Dossier.objects.update(fetched_at=timezone.now())
+        foreign = "Aide\r\nau \u202elogement\u2066"
+        Demarche.objects.update(title=foreign, service_nom=foreign, service_organisme=foreign)
+        client.post("/suivi/lien/renouveler/", {"token": token})
+        later.run()
+        [sent] = mail.outbox
+        for body in (sent.body, sent.alternatives[0].content):
+            assert body.count("Aide au \ufffdlogement\ufffd") == 3
+            assert not re.search("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", body)
 
     @pytest.mark.parametrize("event", [transfer, delete_account])
     def test_no_other_one_after_a_change_of_hands(self, client, dossier, token, later, event):
