@@ -29,6 +29,8 @@ OVERLAP = MINUTES
 # two weeks before it is listed.
 BACK_DATED = timedelta(days=16)
 DAY = timedelta(days=1)
+# Whole dossiers of a page in one transaction: others wait for the lock meanwhile.
+AT_ONCE = 25
 # Before the platform was.
 BEGINNING = datetime(2010, 1, 1, tzinfo=UTC)
 
@@ -190,14 +192,16 @@ def _store_page(run: Run, plan: Plan, page: Page, to_ask: set[int]) -> Iterator[
     if plan.is_broken:
         return
     try:
-        results = store(given.nodes, run.instance, moment, run.by) if given.nodes else []
+        for start in range(0, len(given.nodes), AT_ONCE):
+            results = store(given.nodes[start : start + AT_ONCE], run.instance, moment, run.by)
+            run.tally.fetched += len(results)
+            run.tally.changed += sum(result.changed for result in results)
+            yield len(results)
         if given.faults:
             store_failures(given.faults, run.instance, moment, run.by)
     except DSUnavailable as busy:
         plan.is_broken, reading.error = True, busy
         return
-    run.tally.fetched += len(results)
-    run.tally.changed += sum(result.changed for result in results)
     for fault in given.faults:
         run.tally.add(fault)
     seen = {payload.number for payload in given.nodes}
@@ -206,7 +210,6 @@ def _store_page(run: Run, plan: Plan, page: Page, to_ask: set[int]) -> Iterator[
     is_import = plan.demarche.read_until is None
     if (is_import or not run.full) and reading.sent_at and given.cursor and reading.is_whole:
         following.note_page(plan.demarche, reading.since, reading.sent_at, given.cursor)
-    yield len(results)
 
 
 def _note_state(run: Run, plan: Plan) -> None:

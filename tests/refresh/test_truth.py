@@ -1,6 +1,5 @@
 """What was seen to make the mirror wrong in silence, each a kind: none of them does any more."""
 
-import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +10,6 @@ from django.utils import timezone
 from dsintegration.mirror.absences import store_unmoved
 from dsintegration.models import Demarche, Dossier, OngoingFetch, Platform, RefreshTurn
 from dsintegration.moments import Moment
-from dsintegration.platform.client import get_client
 from dsintegration.platform.documents import GET_DELETED, GET_MOVED
 from dsintegration.refresh import due_dossiers
 from dsintegration.sandbox import Reply
@@ -472,50 +470,6 @@ class TestTurns:
         Run()
         assert len(sandbox.received) == 1
         assert RefreshTurn.objects.get().holder == "elsewhere/1/x"
-
-
-class TestTheWritersLock:
-    @pytest.fixture
-    def held(self):
-        """Somebody else writes, and does not end."""
-        ready, done = threading.Event(), threading.Event()
-
-        def hold():
-            from dsintegration.mirror.locking import writing
-
-            with writing(None):
-                ready.set()
-                done.wait()
-            connection.close()
-
-        thread = threading.Thread(target=hold)
-        thread.start()
-        ready.wait()
-        yield
-        done.set()
-        thread.join()
-
-    def test_a_page_gives_up(self, sandbox, api, held, monkeypatch):
-        key = api(can_fetch=True) if connection.vendor == "postgresql" else None
-        monkeypatch.setattr("dsintegration.services.LEAST_PATIENCE", 0.1)
-        monkeypatch.setattr("dsintegration.platform.client.WEB_BUDGET", 0.3)
-        get_client(web=True)
-        from dsintegration.exceptions import DSUnavailable
-
-        with pytest.raises(DSUnavailable, match="busy") as caught:
-            fetch_dossier(12345, client=get_client(web=True))
-        assert caught.value.retry_after
-        if key:
-            response = key.post("/api/v1/dossiers/12345/fetch/")
-            assert (response.status_code, response.json()["code"]) == (503, "upstream_unavailable")
-            assert response.headers["Retry-After"]
-        assert not Dossier.objects.exists()
-
-    def test_few_dossiers_at_a_time(self, tracked, monkeypatch, django_assert_num_queries):
-        monkeypatch.setattr("dsintegration.mirror.absences.AT_ONCE", 3)
-        tracked(8)
-        moment = Moment(timezone.now(), timezone.now())
-        assert list(store_unmoved(Dossier.objects.all(), {FIRST}, instance(), moment)) == [2, 3, 2]
 
 
 def test_lists_are_asked_for_apart(sandbox, tracked):
