@@ -98,6 +98,8 @@ bench: $(VENV)/dev  ## speed, as ratios measured side by side
 	@$(RUN) -m tests.bench.files
 	@$(RUN) -m tests.bench.refresh
 	@.ci/postgresql $(RUN) -m tests.bench.refresh
+	@$(RUN) -m tests.bench.busy
+	@.ci/postgresql $(RUN) -m tests.bench.busy
 	@.ci/postgresql .ci/redis $(RUN) -m tests.bench.load
 
 torture: $(VENV)/dev  ## every fault and 200 kills, on SQLite and on PostgreSQL (10 minutes)

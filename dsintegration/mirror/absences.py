@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from typing import TypeVar
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -22,8 +22,11 @@ from dsintegration.mirror.statements import (
 from dsintegration.models import Dossier, Outcome, Platform
 from dsintegration.moments import Moment
 
-# Rows of one transaction: some tens of milliseconds.
-AT_ONCE = 500
+# Rows of one transaction: some milliseconds, twenty where each is in many indexes.
+AT_ONCE = 100
+LOOKED_UP = 5000
+
+Row = TypeVar("Row")
 
 
 def store_unmoved(
@@ -34,16 +37,16 @@ def store_unmoved(
     Few at a time: others wait for the one lock meanwhile.
     """
     last = 0
-    while True:
-        rows = unmoved.filter(pk__gt=last).order_by("pk").values_list("pk", "number")
-        if not (page := list(rows[:AT_ONCE])):
-            return
+    rows = unmoved.order_by("pk").values_list("pk", "number")
+    # Far more are looked up than written at once: SQLite sorts all of them each time.
+    while page := list(rows.filter(pk__gt=last)[:LOOKED_UP]):
         last = page[-1][0]
-        pks = [pk for pk, number in page if number not in but]
-        still = unmoved.filter(moment.is_after_column("checked_at"), pk__in=pks)
-        with writing(instance):
-            count = still.order_by().update(checked_at=moment.sent_at)
-        yield count
+        for some in _parts(page):
+            pks = [pk for pk, number in some if number not in but]
+            still = unmoved.filter(moment.is_after_column("checked_at"), pk__in=pks)
+            with writing(instance):
+                count = still.order_by().update(checked_at=moment.sent_at)
+            yield count
 
 
 def store_gone(
@@ -57,7 +60,7 @@ def store_gone(
     for good. The numbers of those that are ours, and of which nothing newer is known.
     """
     known: list[int] = []
-    for some in _chunks(numbers):
+    for some in _parts(sorted(numbers)):
         with writing(instance) as platform:
             rows = _not_newer(moment).filter(number__in=some)
             ours = list(rows.values_list("number", flat=True))
@@ -70,9 +73,8 @@ def store_gone(
     return known
 
 
-def _chunks(numbers: Iterable[int]) -> Iterator[list[int]]:
-    rest = iter(sorted(numbers))
-    return iter(lambda: list(islice(rest, AT_ONCE)), [])
+def _parts(rows: list[Row]) -> Iterator[list[Row]]:
+    return (rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE))
 
 
 def _not_newer(moment: Moment) -> QuerySet[Dossier]:

@@ -29,6 +29,8 @@ OVERLAP = MINUTES
 # two weeks before it is listed.
 BACK_DATED = timedelta(days=16)
 DAY = timedelta(days=1)
+# Whole dossiers of a page in one transaction: others wait for the lock meanwhile.
+AT_ONCE = 25
 # Before the platform was.
 BEGINNING = datetime(2010, 1, 1, tzinfo=UTC)
 
@@ -194,19 +196,20 @@ def _store_page(run: Run, plan: Plan, page: Page) -> Iterator[int]:
     if plan.is_broken:
         return
     try:
-        results = store(given.nodes, run.instance, moment, run.by) if given.nodes else []
+        for start in range(0, len(given.nodes), AT_ONCE):
+            results = store(given.nodes[start : start + AT_ONCE], run.instance, moment, run.by)
+            run.tally.fetched += len(results)
+            run.tally.changed += sum(result.changed for result in results)
+            yield len(results)
         if given.faults:
             store_failures(given.faults, run.instance, moment, run.by)
     except DSUnavailable as busy:
         plan.is_broken, reading.error = True, busy
         return
-    run.tally.fetched += len(results)
-    run.tally.changed += sum(result.changed for result in results)
     for fault in given.faults:
         run.tally.add(fault)
     seen = {payload.number for payload in given.nodes}
     seen |= {fault.dossier_number for fault in given.faults if fault.dossier_number}
-    yield len(results)
     left = given.numbers - seen
     for outcome in run.fetch(sorted(left)):
         if outcome.error is None or outcome.error.concerns_dossier:

@@ -31,8 +31,8 @@ MODEL = (
 
 
 class Platform:
-    def __init__(self, delays: bool) -> None:
-        self.delays = delays
+    def __init__(self, delays: bool, alone_at_once: bool) -> None:
+        self.delays, self.alone_at_once = delays, alone_at_once
         self.moved, self.revision, self.total, self.demarches = 0, 0, 10_000, DEMARCHES
         self.requests, self.seconds = 0, 0.0
         self.lock = threading.Lock()
@@ -58,13 +58,10 @@ class Platform:
         whole = operation == "getMovedWhole"
         # A list from the beginning has all of them; a later one, what moved.
         count = self.total if variables["since"] < "2011" else self.moved
-        moved = [
-            number
-            for number in range(FIRST, FIRST + count)
-            if number % self.demarches + 1 == variables["demarche"]
-        ]
         if operation not in ("getMoved", "getMovedWhole"):
-            moved = []
+            count = 0
+        first = FIRST + (variables["demarche"] - 1 - FIRST) % self.demarches
+        moved = range(first, FIRST + count, self.demarches)
         start = int(variables.get("after") or 0)
         page = moved[start : start + variables["first"]]
         end = start + len(page)
@@ -100,7 +97,8 @@ class Platform:
                 for name, number in variables.items()
             ]
             content, dossiers = b'{"data":{%s}}' % b",".join(parts), len(parts)
-        takes = REQUEST + DOSSIER * dossiers
+        is_alone = "number" in variables
+        takes = 0 if is_alone and self.alone_at_once else REQUEST + DOSSIER * dossiers
         with self.lock:
             self.requests += 1
             self.seconds += takes
@@ -130,8 +128,10 @@ class Platform:
 
 
 def main() -> None:
-    """Print the port; `--no-delays`: for what is not a matter of time."""
-    platform = Platform("--no-delays" not in sys.argv)
+    """Print the port; `--no-delays`: for what is not a matter of time; `--alone-at-once`: a dossier
+    that is asked for alone comes without one.
+    """
+    platform = Platform("--no-delays" not in sys.argv, "--alone-at-once" in sys.argv)
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     print(listener.getsockname()[1], flush=True)
     while True:

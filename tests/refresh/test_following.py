@@ -16,6 +16,7 @@ from dsintegration.platform.documents import (
     GET_PENDING,
 )
 from dsintegration.sandbox import Reply
+from dsintegration.signals import dossier_changed
 from tests.factories import DemarcheFactory, dossier_answer, message_answer
 from tests.refresh.command import FIRST, Run, change, lists_asked, numbers_asked
 
@@ -117,6 +118,21 @@ class TestImport:
         assert Dossier.objects.count() == 350
         assert len(lists_asked(sandbox, GET_MOVED_WHOLE)) == 2
         assert Demarche.objects.get().read_until
+
+    def test_few_of_a_page_at_a_time(self, sandbox, platform, monkeypatch):
+        """Others write in between: each is announced once it is stored, before the next ones."""
+        monkeypatch.setattr("dsintegration.refresh.lists.AT_ONCE", 2)
+        platform(5)
+        stored = []
+
+        def look(**_):
+            stored.append(Dossier.objects.count())
+
+        dossier_changed.connect(look)
+        Follow("7")
+        dossier_changed.disconnect(look)
+        assert stored == [2, 2, 4, 4, 5]
+        assert len(lists_asked(sandbox, GET_MOVED_WHOLE)) == 1
 
     def test_pages_shrink_and_grow_back(self, sandbox, platform, monkeypatch):
         platform(300)

@@ -1,7 +1,5 @@
 """What was seen to make the mirror wrong in silence, each a kind: none of them does any more."""
 
-import threading
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,19 +9,14 @@ from django.utils import timezone
 from requests import ReadTimeout
 from requests.adapters import HTTPAdapter
 
-from dsintegration import journal
-from dsintegration.exceptions import DSUnavailable
 from dsintegration.mirror.absences import store_unmoved
-from dsintegration.mirror.choices import choose
 from dsintegration.models import Demarche, Dossier, OngoingFetch, Platform, RefreshTurn
 from dsintegration.moments import Moment
-from dsintegration.platform.client import _kept_client, get_client
 from dsintegration.platform.documents import GET_DELETED, GET_MOVED
-from dsintegration.platform.sockets import deadline
 from dsintegration.refresh import due_dossiers
 from dsintegration.sandbox import Reply
-from dsintegration.services import fetch_demarche, fetch_dossier, read_form
-from tests.factories import DemarcheFactory, DossierFactory, dossier_answer, message_answer
+from dsintegration.services import fetch_dossier
+from tests.factories import DossierFactory, dossier_answer, message_answer
 from tests.refresh.command import FIRST, Run, change, lists_asked, numbers_asked
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -572,70 +565,6 @@ class TestTurns:
         Run()
         assert len(sandbox.received) == 1
         assert RefreshTurn.objects.get().holder == "elsewhere/1/x"
-
-
-# Seconds: a page has ten, and work that nobody waits for sixty.
-LONG = 30
-
-
-class TestTheWritersLock:
-    @pytest.fixture
-    def held(self):
-        """Somebody else writes, and does not end."""
-        ready, done = threading.Event(), threading.Event()
-
-        def hold():
-            from dsintegration.mirror.locking import writing
-
-            with writing(None):
-                ready.set()
-                done.wait()
-            connection.close()
-
-        thread = threading.Thread(target=hold)
-        thread.start()
-        ready.wait()
-        yield
-        done.set()
-        thread.join()
-
-    def test_a_page_gives_up(self, sandbox, api, held, monkeypatch):
-        key = api(can_fetch=True) if connection.vendor == "postgresql" else None
-        monkeypatch.setattr("dsintegration.services.LEAST_PATIENCE", 0.1)
-        monkeypatch.setattr("dsintegration.platform.client.WEB_BUDGET", 0.3)
-        _kept_client.cache_clear()
-        before = time.monotonic()
-        with pytest.raises(DSUnavailable, match="busy") as caught:
-            fetch_dossier(12345, client=get_client(web=True))
-        assert caught.value.retry_after
-        if key:
-            response = key.post("/api/v1/dossiers/12345/fetch/")
-            assert (response.status_code, response.json()["code"]) == (503, "upstream_unavailable")
-            assert response.headers["Retry-After"]
-        assert not Dossier.objects.exists()
-        assert time.monotonic() - before < LONG
-
-    @pytest.mark.parametrize("ask", [fetch_demarche, read_form])
-    def test_so_does_one_that_asks_for_a_demarche(self, sandbox, held, ask, monkeypatch):
-        monkeypatch.setattr("dsintegration.services.LEAST_PATIENCE", 0.1)
-        before = time.monotonic()
-        with deadline(0.5), pytest.raises(DSUnavailable, match="busy"):
-            ask(901)
-        assert time.monotonic() - before < LONG
-
-    def test_and_one_that_chooses(self, held, monkeypatch):
-        monkeypatch.setattr("dsintegration.mirror.choices.A_PAGE", 0.1)
-        demarche = DemarcheFactory.build(number=901)
-        before = time.monotonic()
-        with pytest.raises(DSUnavailable, match="busy"):
-            choose(demarche, by=journal.CODE, demandeur=True)
-        assert time.monotonic() - before < LONG
-
-    def test_few_dossiers_at_a_time(self, tracked, monkeypatch, django_assert_num_queries):
-        monkeypatch.setattr("dsintegration.mirror.absences.AT_ONCE", 3)
-        tracked(8)
-        moment = Moment(timezone.now(), timezone.now())
-        assert list(store_unmoved(Dossier.objects.all(), {FIRST}, instance(), moment)) == [2, 3, 2]
 
 
 def test_lists_are_asked_for_apart(sandbox, tracked):
