@@ -25,7 +25,7 @@ import threading
 import time
 import traceback
 import types
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -50,7 +50,8 @@ IGNORED = (
     "management/test_process.py",
 )
 LEARNT = PROJECT / ".pytest_cache" / "mutants.pickle"
-ALIVE, KILLED, BROKEN = 0, 1, 99
+# Killed by the first of its tests, the second… What breaks here is a failure of the trial.
+ALIVE, KILLED, MOST, BROKEN = 0, 1, 200, 250
 # Django, and what it takes along, is there before pytest is.
 REWRITES = "ignore::pytest.PytestAssertRewriteWarning"
 OPTIONS = ("-q", "--tb=no", "-p", "no:randomly", "-p", "no:cacheprovider", "-W", REWRITES)
@@ -86,15 +87,19 @@ class Learnt:
 
     seconds: dict[str, float] = field(default_factory=dict)
     lines: dict[str, dict[str, set[int]]] = field(default_factory=dict)
+    kills: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def tests_for(self, mutant: Mutant, *, is_imported: bool) -> list[str]:
-        """Those that execute it, quick and mostly about its file first, for SECONDS in all."""
+        """Those that execute it, for SECONDS in all: first those that are quick, mostly about its
+        file, and killed others of it.
+        """
         path = str(mutant.file)
 
         def cost(test: str) -> float:
             here = len(self.lines[test][path])
             everywhere = sum(map(len, self.lines[test].values()))
-            return (self.seconds[test] + 0.02) * everywhere / here
+            kills = self.kills[path, test]
+            return (self.seconds[test] + 0.02) * everywhere / here / (1 + 4 * kills)
 
         found = [
             test
@@ -139,17 +144,17 @@ class Tracer:
 class Outcomes:
     """A plugin of pytest: the tests that failed."""
 
-    def __init__(self, at_failure: Callable[[], None]) -> None:
+    def __init__(self, at_failure: Callable[[str], None]) -> None:
         self.at_failure, self.failed = at_failure, set[str]()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
             self.failed.add(report.nodeid)
-            self.at_failure()
+            self.at_failure(report.nodeid)
 
 
 def run(
-    items: Sequence[pytest.Item], at_failure: Callable[[], None] = lambda: None
+    items: Sequence[pytest.Item], at_failure: Callable[[str], None] = lambda _: None
 ) -> Iterator[tuple[pytest.Item, bool]]:
     """Each of these tests, and whether it passed."""
     outcomes = Outcomes(at_failure)
@@ -239,21 +244,23 @@ class Trial:
 
     def __init__(self, mutants: Sequence[Mutant], database: Database, tracer: Tracer) -> None:
         self.mutants, self.database, self.tracer = mutants, database, tracer
+        self.imported = tracer.taken()
         self.learnt, self.forks = Learnt(), Forks()
         self.found: dict[str, list[Mutant]] = defaultdict(list)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        self.tracer.stop()
-        self.imported = self.tracer.taken()
         session.config.pluginmanager.unregister(name="terminalreporter")
         self.items = {item.nodeid: item for item in session.items}
         self.functions = functions_of(self.tracer.lines)
         gc.freeze()
         self._learn()
-        for mutant, status in self.forks.outcomes(self._works()):
-            self._note(
-                mutant, "killed" if status > 0 else "SURVIVED" if status == 0 else "timed out"
-            )
+        for (mutant, tests), status in self.forks.outcomes(self._works()):
+            if status == BROKEN:
+                raise SystemExit(f"{mutant} could not be tried")
+            if status >= KILLED:
+                self.learnt.kills[str(mutant.file), tests[status - KILLED]] += 1
+            outcome = "SURVIVED" if status == ALIVE else "killed" if status > 0 else "timed out"
+            self._note(mutant, outcome)
         return True
 
     def _note(self, mutant: Mutant, outcome: str) -> None:
@@ -307,7 +314,7 @@ class Trial:
         self._place_of(path).write_bytes(pickle.dumps(learnt))
         return ALIVE
 
-    def _works(self) -> Iterator[tuple[Mutant, Callable[[], int], float]]:
+    def _works(self) -> Iterator[tuple[Any, Callable[[], int], float]]:
         """Those last that need a process of their own: each costs as much as ten others."""
         for mutant in sorted(self.mutants, key=self._is_imported):
             is_imported = self._is_imported(mutant)
@@ -316,7 +323,7 @@ class Trial:
                 self._note(mutant, "NO TEST")
                 continue
             work = partial(self._afresh if is_imported else self._here, mutant, tests)
-            yield mutant, work, PATIENCE + 3 * sum(self.learnt.seconds[test] for test in tests)
+            yield (mutant, tests), work, PATIENCE + 3 * sum(self.learnt.seconds[test] for test in tests)
 
     def _functions(self, mutant: Mutant) -> list[Any]:
         return self.functions.get((str(mutant.file), mutant.owner), [])
@@ -331,13 +338,13 @@ class Trial:
             function.__code__ = code
         self.database.take()
         # What follows a failure (its tables are emptied…) takes longer than most tests.
-        list(run([self.items[test] for test in tests], at_failure=self._die))
+        def die(killer: str) -> None:
+            self.database.give_back()
+            os._exit(min(KILLED + tests.index(killer), MOST))
+
+        list(run([self.items[test] for test in tests], at_failure=die))
         self.database.give_back()
         return ALIVE
-
-    def _die(self) -> None:
-        self.database.give_back()
-        os._exit(KILLED)
 
     def _afresh(self, mutant: Mutant, tests: Sequence[str]) -> int:
         given = self.database.place / f"{os.getpid()}.given"
@@ -381,7 +388,7 @@ def try_afresh(given: Path) -> int:
     try:
         django.setup()
         database.take()
-        return int(pytest.main([*OPTIONS, "-x", *tests]))
+        return KILLED if pytest.main([*OPTIONS, "-x", *tests]) else ALIVE
     finally:
         database.give_back()
 
@@ -414,6 +421,7 @@ def main() -> None:
         database.create()
         for file in tracer.lines:
             import_module(".".join(Path(file).relative_to(PROJECT).with_suffix("").parts))
+        tracer.stop()
         trial = Trial(mutants, database, tracer)
         ignored = [f"--ignore=tests/{name}" for name in IGNORED]
         status = pytest.main([*OPTIONS, *ignored], plugins=[trial])
