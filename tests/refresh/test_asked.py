@@ -7,14 +7,22 @@ from django.utils import timezone
 
 from dsintegration import refresh
 from dsintegration.mirror.locking import forget_instance
-from dsintegration.models import Counter, Demarche, Dossier, JournalEntry, Platform
+from dsintegration.models import (
+    Counter,
+    Demarche,
+    Dossier,
+    File,
+    JournalEntry,
+    Message,
+    Platform,
+)
 from dsintegration.platform import rate_limit
 from dsintegration.platform.client import _kept_client
 from dsintegration.platform.documents import GET_DELETED, GET_MOVED, GET_MOVED_WHOLE
 from dsintegration.platform.tokens import fingerprint
 from dsintegration.services import fetch_dossiers
-from tests.factories import DossierFactory
-from tests.refresh.command import FIRST, Run, change, lists_asked
+from tests.factories import DossierFactory, FileFactory
+from tests.refresh.command import FIRST, Run, change, lists_asked, numbers_asked
 from tests.refresh.test_tokens import A, B, two  # noqa: F401
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,6 +85,16 @@ class TestInTurn:
         Run("--older-than", "3h")
         assert not sandbox.received
 
+    @pytest.mark.parametrize(
+        ("next_try", "due"),
+        [({"minutes": 1}, True), ({"minutes": -1}, False), ({"days": -2}, True)],
+    )
+    def test_one_that_failed_steps_back(self, next_try, due):
+        """For a day at most: what lies beyond was stamped by a clock that went wrong."""
+        DossierFactory(checked_at=ago(hours=2), next_try_at=ago(**next_try))
+        assert refresh.due_dossiers().exists() is due
+        assert refresh.due_dossiers(timedelta(hours=1)).exists() is due
+
     def test_a_busy_one_goes_by_its_own_age(self, settings):
         settings.DS_REFRESH_FINISHED_AFTER = "10m"
         DossierFactory(checked_at=ago(minutes=30))
@@ -103,6 +121,84 @@ class TestAPart:
     def test_the_whole_reads_all(self, sandbox, followed):
         Run()
         assert [asked["demarche"] for asked in lists_asked(sandbox)] == [7, 8]
+
+
+class TestNamedByAList:
+    def test_one_that_is_absent_here_is_asked_for(self, sandbox, tracked, any_list):
+        """It is due in a day, but a list names it among those that moved."""
+        back, *_ = tracked(4)
+        tracked(1, first=80_000, demarche=8)
+        rows = Dossier.objects.filter(number__in=[back, 80_000])
+        rows.update(absent_since=ago(hours=3), checked_at=ago(hours=1.5))
+        Demarche.objects.update(deleted_read_at=ago(hours=1))
+        change(sandbox, back)
+        Run()
+        assert numbers_asked(sandbox) == {back}
+        assert not Dossier.objects.get(number=back).absent_since
+
+    def test_one_that_is_of_another_demarche_here(self, sandbox, tracked, any_list):
+        went, *_ = tracked(1, first=80_000, demarche=8)
+        tracked(3)
+        Dossier.objects.filter(number=went).update(checked_at=timezone.now())
+        sandbox.dossiers[went]["demarche"] = sandbox.dossiers[FIRST]["demarche"]
+        change(sandbox, went)
+        Run()
+        assert Dossier.objects.get(number=went).demarche.number == 7
+
+    def test_what_was_checked_a_moment_ago_is_vouched_for(self, sandbox, tracked, any_list):
+        tracked(3, hours=0.01)
+        Run("--older-than", "0s")
+        assert not numbers_asked(sandbox)
+
+    @pytest.mark.parametrize("followed", [True, False])
+    def test_lists_that_failed_step_back(self, sandbox, tracked, any_list, followed):
+        numbers = tracked(3)
+        Dossier.objects.filter(number=FIRST).update(absent_since=ago(days=2))
+        Demarche.objects.update(followed=followed, next_list_at=ago(minutes=-1))
+        Run()
+        assert not lists_asked(sandbox)
+        assert numbers_asked(sandbox) == set(numbers[1:])
+
+    def test_a_stop_while_they_are_vouched_for(self, sandbox, tracked, any_list, monkeypatch):
+        monkeypatch.setattr("dsintegration.mirror.absences.AT_ONCE", 1)
+        tracked(3)
+        tally = refresh.Tally()
+        list(refresh.refresh(refresh.due_dossiers(), tally, must_stop=lambda: tally.checked > 0))
+        assert tally.checked == 1
+        assert not numbers_asked(sandbox)
+
+
+class TestAwaitingScan:
+    """Files that the antivirus had not seen when they were read."""
+
+    @pytest.fixture
+    def pending(self, sandbox, tracked):
+        """One of a dossier that is not due; the others of dossiers that are not asked for."""
+        numbers = tracked(4, hours=0.2)
+        for number in numbers:
+            message = Message.objects.get(dossier__number=number)
+            FileFactory(message=message, scan="pending", created_at=ago(hours=1))
+        _, absent, failing, old = numbers
+        rows = Dossier.objects.filter
+        rows(number=absent).update(absent_since=ago(minutes=10))
+        rows(number=failing).update(next_try_at=ago(hours=-1))
+        File.objects.filter(dossier__number=old).update(created_at=ago(hours=25))
+        Demarche.objects.update(deleted_read_at=timezone.now())
+
+    def test_the_whole_asks_for_it(self, sandbox, pending):
+        Run()
+        assert numbers_asked(sandbox) == {FIRST}
+
+    @pytest.mark.parametrize("words", [["--limit", "9"], ["--demarche", "7"]])
+    def test_a_part_does_not(self, sandbox, pending, words):
+        Run(*words)
+        assert not sandbox.received
+
+    @pytest.mark.parametrize("minutes", [4, 6])
+    def test_it_takes_minutes(self, sandbox, pending, minutes):
+        Dossier.objects.update(fetched_at=ago(minutes=minutes))
+        Run()
+        assert numbers_asked(sandbox) == ({FIRST} if minutes > 5 else set())
 
 
 class TestBeforeAnything:
