@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
 from dsintegration import refresh
@@ -20,10 +21,12 @@ from dsintegration.platform import rate_limit
 from dsintegration.platform.client import _kept_client
 from dsintegration.platform.documents import GET_DELETED, GET_MOVED, GET_MOVED_WHOLE
 from dsintegration.platform.tokens import fingerprint
+from dsintegration.sandbox.forms import champ_id
 from dsintegration.services import fetch_dossiers
 from tests.factories import DossierFactory, FileFactory
 from tests.refresh.command import FIRST, Run, change, lists_asked, numbers_asked
 from tests.refresh.test_tokens import A, B, two  # noqa: F401
+from tests.refresh.world import FORM, REVISION
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -201,6 +204,41 @@ class TestAwaitingScan:
         assert numbers_asked(sandbox) == ({FIRST} if minutes > 5 else set())
 
 
+class TestIncomplete:
+    """More is chosen of dossiers that are not due."""
+
+    @pytest.fixture
+    def wanting(self, sandbox, tracked, settings):
+        settings.DS_BATCH_SIZE = 1
+        numbers = tracked(3, hours=0.1)
+        sandbox.revisions[7] = REVISION
+        call_command("setup_demarche", "7", "--champs", champ_id(FORM[0].key))
+        sandbox.received.clear()
+        return numbers
+
+    def test_the_whole_completes_them(self, sandbox, wanting):
+        Run()
+        assert numbers_in_turn(sandbox) == wanting
+        sandbox.received.clear()
+        Run()
+        assert not sandbox.received
+
+    def test_a_full_one_asks_once(self, sandbox, wanting):
+        Run("--full")
+        assert numbers_in_turn(sandbox) == wanting
+
+    @pytest.mark.parametrize("words", [["--limit", "9"], ["--state", "accepte"]])
+    def test_a_part_leaves_them(self, sandbox, wanting, words):
+        Run(*words)
+        assert not sandbox.received
+
+    def test_a_stop(self, sandbox, wanting):
+        tally = refresh.Tally()
+        list(refresh.refresh(refresh.due_dossiers(), tally, must_stop=lambda: tally.fetched > 0))
+        assert tally.fetched == 1
+        assert Platform.objects.get().refreshed_at is None
+
+
 class TestBeforeAnything:
     def test_another_instance_is_refused(self, sandbox, tracked):
         tracked(1)
@@ -216,7 +254,8 @@ class TestBeforeAnything:
         now = [1_800_000_000.0]
         monkeypatch.setattr(rate_limit, "now", lambda: now[0])
         monkeypatch.setattr(rate_limit, "pause", lambda s: now.append(now.pop() + s))
-        list(refresh.refresh(refresh.due_dossiers(), refresh.Tally()))
+        done = refresh.refresh(refresh.due_dossiers(), refresh.Tally())
+        assert sum(done) == 2
         assert len(sandbox.received) == 2
         assert now[0] >= 1_800_000_060
 
@@ -288,6 +327,15 @@ class TestWindows:
         [deleted] = self.since(sandbox, GET_DELETED)
         [moved] = self.since(sandbox, GET_MOVED)
         assert moved - deleted == timedelta(days=16)
+
+    def test_of_a_followed_one_minutes_before_the_last_end(self, sandbox, tracked):
+        """A change that was being written then."""
+        tracked(1, hours=0.1)
+        ended = ago(hours=1)
+        Demarche.objects.update(followed=True, read_until=ended, covered_from=ended)
+        Run()
+        [moved] = self.since(sandbox, GET_MOVED_WHOLE)
+        assert timedelta(minutes=5) <= ended - moved < timedelta(minutes=5, seconds=1)
 
     def test_the_next_look_back_goes_on_from_the_last_one(self, sandbox, tracked):
         absent, _ = tracked(2)
