@@ -28,6 +28,7 @@ import types
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from functools import partial
 from importlib import import_module
 from importlib.machinery import SourceFileLoader
@@ -268,15 +269,15 @@ class Trial:
         print(f"{outcome:9} {mutant}", flush=True)
 
     def _learn(self) -> None:
-        """Run each file of tests that is not known yet."""
-        rooms = hashlib.sha256(b"".join(Path(path).read_bytes() for path in self.tracer.lines))
-        known = pickle.loads(LEARNT.read_bytes()) if LEARNT.exists() else {}
+        """Run each file of tests that is new or changed. Of the others is known what they executed
+        of the rooms as these were then.
+        """
+        sources = {path: Path(path).read_text(encoding="utf-8") for path in self.tracer.lines}
+        known: dict[str, Any] = pickle.loads(LEARNT.read_bytes()) if LEARNT.exists() else {}
         by_file = defaultdict(list)
         for item in self.items.values():
             by_file[item.path].append(item)
-        keys = {
-            path: hashlib.sha256(rooms.digest() + path.read_bytes()).hexdigest() for path in by_file
-        }
+        keys = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in by_file}
         works = [
             (path, partial(self._learn_of, items, path), 1800.0)
             for path, items in by_file.items()
@@ -286,13 +287,19 @@ class Trial:
             if status:
                 raise SystemExit(f"{path}: its tests do not run here ({status})")
             print(f"learnt    {path.relative_to(PROJECT)}", flush=True)
-            known[keys[path]] = pickle.loads(self._place_of(path).read_bytes())
+            known[keys[path]] = pickle.loads(self._place_of(path).read_bytes()), sources
             LEARNT.parent.mkdir(exist_ok=True)
             LEARNT.write_bytes(pickle.dumps(known))
-        known = {key: known[key] for key in keys.values()}
-        for one in known.values():
-            self.learnt.seconds |= one.seconds
-            self.learnt.lines |= one.lines
+        for key in keys.values():
+            learnt, then = known[key]
+            self.learnt.seconds |= learnt.seconds
+            moves = {path: moved_lines(then.get(path, ""), now) for path, now in sources.items()}
+            for test, lines in learnt.lines.items():
+                self.learnt.lines[test] = {
+                    path: {now for line in numbers for now in moves[path].get(line, ())}
+                    for path, numbers in lines.items()
+                    if path in moves
+                }
 
     def _place_of(self, path: Path) -> Path:
         return self.database.place / f"{hashlib.sha256(bytes(path)).hexdigest()}.pickle"
@@ -323,7 +330,11 @@ class Trial:
                 self._note(mutant, "NO TEST")
                 continue
             work = partial(self._afresh if is_imported else self._here, mutant, tests)
-            yield (mutant, tests), work, PATIENCE + 3 * sum(self.learnt.seconds[test] for test in tests)
+            yield (
+                (mutant, tests),
+                work,
+                PATIENCE + 3 * sum(self.learnt.seconds[test] for test in tests),
+            )
 
     def _functions(self, mutant: Mutant) -> list[Any]:
         return self.functions.get((str(mutant.file), mutant.owner), [])
@@ -337,6 +348,7 @@ class Trial:
         for function in self._functions(mutant):
             function.__code__ = code
         self.database.take()
+
         # What follows a failure (its tables are emptied…) takes longer than most tests.
         def die(killer: str) -> None:
             self.database.give_back()
@@ -350,6 +362,19 @@ class Trial:
         given = self.database.place / f"{os.getpid()}.given"
         given.write_bytes(pickle.dumps((mutant, tests, self.database)))
         os.execv(sys.executable, [sys.executable, "-m", __spec__.name, f"--one={given}"])
+
+
+def moved_lines(before: str, after: str) -> dict[int, list[int]]:
+    """Where each line of a file is now; a new one is with the last old one before it."""
+    if before == after:
+        return {line: [line] for line in range(1, after.count("\n") + 2)}
+    moves: dict[int, list[int]] = defaultdict(list)
+    old, new = before.splitlines(), after.splitlines()
+    for kind, was, until, now, end in SequenceMatcher(None, old, new, False).get_opcodes():
+        for step in range(end - now):
+            line = was + step if kind == "equal" else min(was + step, until - 1)
+            moves[max(line, 0) + 1].append(now + step + 1)
+    return moves
 
 
 def functions_of(paths: Iterable[str]) -> dict[tuple[str, tuple[str, int]], list[Any]]:
