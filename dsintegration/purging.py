@@ -84,7 +84,7 @@ def due_dossiers(now: datetime) -> QuerySet[Any]:
     `is_confirmed`: the platform's last word on it came after the end of the delay.
     """
     since = {Outcome.ERASED: Q(erased_at__isnull=False)}
-    confirmed = Q(erased_at__isnull=False)
+    confirmed = Q()
     delays = conf.purge_delays()
     for reason, (setting, column) in RULES.items():
         if (delay := delays[setting]) is not None:

@@ -381,16 +381,6 @@ class TestCommand:
         assert caught.value.returncode == 7
         assert kept() == [NUMBER]
 
-    def test_a_stop_ends_the_questions_too(self, sandbox, delays):
-        """Old news on three dossiers: one was asked for, and then it had to stop."""
-        delays.DS_BATCH_SIZE = delays.DS_IN_FLIGHT = 1
-        for number in range(1, 4):
-            DossierFactory(number=number, date_expiration=ago(40), fetched_at=ago(20))
-        tally = purging.Tally()
-        purging.purge(tally, by=journal.CODE, must_stop=lambda: bool(sandbox.received))
-        assert len(sandbox.received) == 1
-        assert (tally.left, len(kept())) == (2, 3)
-
     def test_sigterm_ends_it_after_the_batch_in_hand(self, delays, monkeypatch):
         monkeypatch.setattr(purging, "BATCH", 2)
         for number in range(1, 6):
