@@ -84,7 +84,7 @@ def due_dossiers(now: datetime) -> QuerySet[Any]:
     `is_confirmed`: the platform's last word on it came after the end of the delay.
     """
     since = {Outcome.ERASED: Q(erased_at__isnull=False)}
-    confirmed = Q(erased_at__isnull=False)
+    confirmed = Q()
     delays = conf.purge_delays()
     for reason, (setting, column) in RULES.items():
         if (delay := delays[setting]) is not None:
@@ -145,7 +145,7 @@ def _ask(
         return
     try:
         for outcome in fetch_dossiers(
-            _numbers(rows, must_stop), client=get_client(patient=True), by=by
+            _numbers(rows), client=get_client(patient=True), by=by, must_stop=must_stop
         ):
             if outcome.error and not isinstance(outcome.error, DossierNotFound):
                 tally.trouble = outcome.error.sentence
@@ -153,13 +153,11 @@ def _ask(
         tally.trouble = str(err)
 
 
-def _numbers(rows: QuerySet[Any], must_stop: Callable[[], bool]) -> Iterator[int]:
+def _numbers(rows: QuerySet[Any]) -> Iterator[int]:
     last = 0
     while True:
         page = list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", "number")[:BATCH])
         for last, number in page:  # noqa: B007  # where the next page begins
-            if must_stop():
-                return
             yield number
         if len(page) < BATCH:
             return

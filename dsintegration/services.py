@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 from django.db import DatabaseError
@@ -168,6 +168,7 @@ def fetch_dossiers(
     wanted: Callable[[DossierPayload], bool] = lambda _: True,
     by: journal.Actor = journal.CODE,
     outage: Outage | None = None,
+    must_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Outcome]:
     """Fetch and store many dossiers, many in one request, several requests at once.
 
@@ -176,7 +177,8 @@ def fetch_dossiers(
     outcome were not asked. What
     a request brings is stored in one transaction, by a fixed number of SQL statements.
     `wanted` and `by`: as for one. `size`: dossiers a request, `at_once`: requests under way;
-    DS_BATCH_SIZE and DS_IN_FLIGHT by default; `outage`: what other requests of the same run met.
+    DS_BATCH_SIZE and DS_IN_FLIGHT by default; `outage`: what other requests of the same run met;
+    `must_stop`: ends it after the requests under way.
     Raises ImproperlyConfigured.
     """
     client = client or get_client()
@@ -189,7 +191,14 @@ def fetch_dossiers(
     for wave, answer in (
         (wave, answer)
         for wave, batches in enumerate(waves)
-        for answer in _waited_for(ask_all(client, batches, at_once=at_once, outage=outage))
+        for answer in _waited_for(
+            ask_all(
+                client,
+                takewhile(lambda _: not must_stop(), batches),
+                at_once=at_once,
+                outage=outage,
+            )
+        )
     ):
         moment, patience = Moment(answer.sent_at, client.now()), _patience(client, started)
         payloads: list[DossierPayload] = []

@@ -5,7 +5,7 @@ due. What they leave is fetched by number (queue.py), the stalest first.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, takewhile
+from itertools import chain
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -71,11 +71,11 @@ def refresh(
                 store_failures([outage.stopped_by], instance, now, by)
         if not (outage.is_over or run.must_stop()):
             moment = "fetched_at" if full else "checked_at"
-            numbers = in_order(due, moment, limit, run.started, run.must_stop)
+            numbers = in_order(due, moment, limit, run.started)
             others = (number for number in numbers if number not in to_ask)
             # More was chosen of these: after what may be wrong.
             wanting = () if full or limit is not None else incomplete(rows)
-            for _ in run.fetch(chain(sorted(to_ask), others, _until(run, wanting))):
+            for _ in run.fetch(chain(sorted(to_ask), others, wanting)):
                 yield 1
         if outage.stopped_by:
             tally.stopped_by = outage.stopped_by
@@ -92,7 +92,3 @@ def refresh(
     if tally.stopped_by:
         outcome = journal.word(tally.stopped_by)
     journal.write(by.entry(Action.REFRESH, outcome, count=tally.fetched))
-
-
-def _until(run: Run, numbers: Iterable[int]) -> Iterator[int]:
-    return takewhile(lambda _: not run.must_stop(), numbers)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from heapq import merge
+from itertools import islice
 
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
@@ -75,7 +76,6 @@ def in_order(
     moment: str,
     limit: int | None,
     started: Callable[[], datetime],
-    must_stop: Callable[[], bool],
 ) -> Iterator[int]:
     """The numbers of those that are due, the stalest first; one that failed stands where it may be
     asked again, and so behind those that never were.
@@ -91,10 +91,7 @@ def in_order(
         _paged(known, moment, started),
         _paged(failed, "next_try_at", started),
     ]
-    for given, (_, number) in enumerate(merge(*streams)):
-        if must_stop() or given == limit:
-            return
-        yield number
+    yield from (number for _, number in islice(merge(*streams), limit))
 
 
 def _paged(

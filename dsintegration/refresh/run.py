@@ -31,7 +31,14 @@ class Run:
 
     def fetch(self, numbers: Iterable[int]) -> Iterator[Outcome]:
         """Fetch these by number, and count what came of each."""
-        for outcome in fetch_dossiers(numbers, client=self.client, by=self.by, outage=self.outage):
+        outcomes = fetch_dossiers(
+            numbers,
+            client=self.client,
+            by=self.by,
+            outage=self.outage,
+            must_stop=self.must_stop,
+        )
+        for outcome in outcomes:
             if outcome.result:
                 self.tally.fetched += 1
                 self.tally.changed += outcome.result.changed

@@ -232,6 +232,13 @@ class TestRefreshing:
         Run()
         assert stored(kept) == [PAPER]
 
+    def test_what_no_dossier_has_any_more_goes(self, sandbox, attach, kept):
+        attach(content=PAPER)
+        Run()
+        give(sandbox)
+        Run("--full")
+        assert stored(kept) == []
+
     def test_a_verdict_is_learnt_after_minutes(self, sandbox, attach, kept):
         """It moves no date, and the list of the démarche says that nothing moved."""
         at = datetime.now(UTC).isoformat()

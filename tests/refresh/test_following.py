@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from dsintegration.models import Demarche, Dossier
+from dsintegration.models import Demarche, Dossier, Platform
 from dsintegration.platform.documents import (
     GET_DELETED,
     GET_MOVED,
@@ -242,3 +242,99 @@ class TestWhoSaysSo:
         assert (row.read_until, row.decision_hidden) == (read_until, True)
         admin_client.post(page, {})
         assert not Demarche.objects.get().followed
+
+
+class TestCutShort:
+    """A platform that gives one page of a list, and then no more."""
+
+    @pytest.fixture
+    def cut(self, sandbox, platform, monkeypatch):
+        """Démarche 7 is followed, 120 of its dossiers moved since, and one page of them came."""
+        numbers = platform(120)
+        Follow("7")
+        Demarche.objects.update(read_until=timezone.now() - timedelta(hours=1))
+        for number in numbers:
+            change(sandbox, number)
+        self.one_page(sandbox, monkeypatch)
+        self.before = Demarche.objects.get().read_until
+        Run()
+        monkeypatch.undo()
+        sandbox.received.clear()
+        return numbers
+
+    def one_page(self, sandbox, monkeypatch):
+        whole = sandbox.answer
+
+        def answer(request):
+            return Reply(503) if request.body["variables"].get("after") else whole(request)
+
+        monkeypatch.setattr(sandbox, "answer", answer)
+
+    def first(self, sandbox):
+        return lists_asked(sandbox, GET_MOVED_WHOLE)[0]
+
+    def test_it_steps_back_while_the_platform_answers_others(self, sandbox, cut):
+        row = Demarche.objects.get()
+        assert (row.list_tries, row.read_until, bool(row.reading_cursor)) == (1, self.before, True)
+        Run()
+        assert not lists_asked(sandbox)
+
+    def test_the_next_one_goes_on_from_there(self, sandbox, cut):
+        Demarche.objects.update(next_list_at=None)
+        began = Demarche.objects.get().reading_since
+        Run()
+        first = self.first(sandbox)
+        assert first["after"]
+        assert datetime.fromisoformat(first["since"]) == began.replace(microsecond=0)
+        assert Dossier.objects.filter(state="accepte").count() == 120
+        row = Demarche.objects.get()
+        assert (row.list_tries, row.reading_cursor) == (0, "")
+        assert row.read_until > self.before
+
+    def test_a_full_one_begins_at_the_beginning(self, sandbox, cut):
+        Demarche.objects.update(next_list_at=None)
+        Run("--full")
+        first = self.first(sandbox)
+        assert "after" not in first
+        assert first["since"].startswith("2010-")
+        assert len(lists_asked(sandbox, GET_MOVED_WHOLE)) == 2
+
+    def test_what_a_full_one_had_read_is_no_beginning(self, sandbox, platform, monkeypatch):
+        """It was read from 2010 on: a quarter-hourly one does not go on with that."""
+        platform(120)
+        Follow("7")
+        self.one_page(sandbox, monkeypatch)
+        Run("--full")
+        row = Demarche.objects.get()
+        assert (row.reading_cursor, row.list_tries) == ("", 1)
+
+    def test_a_cursor_that_it_stumbles_over_is_forgotten(self, sandbox, cut, monkeypatch):
+        Demarche.objects.update(next_list_at=None)
+        self.one_page(sandbox, monkeypatch)
+        Run()
+        row = Demarche.objects.get()
+        assert (row.reading_cursor, row.read_until) == ("", self.before)
+
+    def test_a_platform_that_is_down_is_not_its_fault(self, sandbox, cut, monkeypatch):
+        Demarche.objects.update(next_list_at=None, list_tries=0)
+        Dossier.objects.update(checked_at=timezone.now() - timedelta(hours=2))
+        monkeypatch.setattr("dsintegration.platform.outage.IN_A_ROW", 1)
+        monkeypatch.setattr(sandbox, "answer", lambda _: Reply(503))
+        assert Run().status == 5
+        row = Demarche.objects.get()
+        assert (row.list_tries, bool(row.reading_cursor)) == (0, True)
+        assert Platform.objects.get().last_error_reason == "maintenance"
+
+
+def test_a_dossier_of_a_page_that_cannot_be_read(sandbox, platform):
+    """It fails by itself; its neighbours, and the list, are as they should be."""
+    [culprit, *_] = numbers = platform(3)
+    Follow("7")
+    for number in numbers:
+        change(sandbox, number)
+    sandbox.dossiers[culprit]["dateDepot"] = "hier"
+    run = Run()
+    assert "2 récupérés (2 changés)" in run.out
+    assert "1 en échec" in run.out
+    [row] = Dossier.objects.failing()
+    assert (row.number, row.state, row.tries) == (culprit, "en_construction", 1)
