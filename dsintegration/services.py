@@ -174,8 +174,8 @@ def fetch_dossiers(
 
     Gives the outcome of each number as it comes, in no order; a failing dossier costs the others
     nothing. Ends early when the token is refused, and when the platform is down: numbers without an
-    outcome were not asked. What
-    a request brings is stored in one transaction, by a fixed number of SQL statements.
+    outcome were not asked. What a request brings is stored in one transaction, by a fixed number of
+    SQL statements.
     `wanted` and `by`: as for one. `size`: dossiers a request, `at_once`: requests under way;
     DS_BATCH_SIZE and DS_IN_FLIGHT by default; `outage`: what other requests of the same run met;
     `must_stop`: ends it after the requests under way.

@@ -4,7 +4,7 @@ First the lists (lists.py): of démarches that are followed, and of those of whi
 due. What they leave is fetched by number (queue.py), the stalest first.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 
 from django.db.models import QuerySet
