@@ -26,7 +26,6 @@ from tests.torture.faults import (
     cut_in_the_body,
     page,
     pour,
-    reset,
     says,
     silence,
 )
@@ -121,7 +120,6 @@ FAULTS = [
     Fault("lists: 502", of_lists(BAD_GATEWAY)),
     Fault("lists: 504", of_lists(LATE)),
     Fault("lists: cut in the body", of_lists(cut_in_the_body)),
-    Fault("lists: reset", of_lists(reset)),
     Fault("lists: silence", of_lists(silence)),
     Fault("lists: gigabyte", of_lists(pour)),
     Fault("one dossier: 502", of_dossiers(BAD_GATEWAY, *ONE), Reason.GATEWAY, ONE),
@@ -137,12 +135,11 @@ FAULTS = [
 # Where whole dossiers come in pages, a list that fails is told.
 OF_FOLLOWED = [
     Fault("lists: 502", of_lists(BAD_GATEWAY), Reason.GATEWAY, followed=True),
-    Fault("lists: silence", of_lists(silence), Reason.TIMEOUT, followed=True),
     Fault("a list without end", of_lists(ENDLESS), Reason.UNEXPECTED, followed=True),
     *(
         Fault(fault.name, fault.act, fault.ends_with, fault.culprits, followed=True)
         for fault in FAULTS
-        if fault.culprits
+        if fault.ends_with in (Reason.GATEWAY, Reason.UNEXPECTED)
     ),
 ]
 
