@@ -102,7 +102,7 @@ bench: $(VENV)/dev  ## speed, as ratios measured side by side
 	@.ci/postgresql $(RUN) -m tests.bench.busy
 	@.ci/postgresql .ci/redis $(RUN) -m tests.bench.load
 
-torture: $(VENV)/dev  ## every fault and 200 kills, on SQLite and on PostgreSQL (10 minutes)
+torture: $(VENV)/dev  ## every fault, of refreshes too, and 200 kills, on SQLite and on PostgreSQL (half an hour)
 	@.ci/redis $(RUN) -m tests.torture
 	@$(RUN) -m pytest -q --hypothesis-profile=torture tests/test_properties.py
 	@.ci/postgresql .ci/redis $(RUN) -m tests.torture

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import partial
 
-from dsintegration.exceptions import DSError, Reason
+from dsintegration.exceptions import DSError, DSInvalidResponse, Reason
 from dsintegration.payloads.dossiers import ListPage, parse_page
 from dsintegration.payloads.selection import NOTHING, Selection
 from dsintegration.platform.client import Client
@@ -165,7 +165,10 @@ def _ask(client: Client, document: Document, reading: Reading, *, whole: bool) -
     asked |= variables(selection)
     since = reading.since.isoformat(timespec="seconds")
     given = client.get_list(document, reading.demarche, since=since, first=reading.size, **asked)
-    return parse_page(given, reading.demarche, whole=whole, selection=selection)
+    page = parse_page(given, reading.demarche, whole=whole, selection=selection)
+    if not page.is_last and page.cursor == reading.cursor:
+        raise DSInvalidResponse(Reason.UNEXPECTED, detail="a list that does not go on")
+    return page
 
 
 def _log(reading: Reading, cost: Cost, err: DSError | None) -> None:

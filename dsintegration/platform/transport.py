@@ -56,6 +56,7 @@ class _BoundedAdapter(HTTPAdapter):
                 body.write(chunk)
         except BaseException:
             response.close()
+            body.close()  # our frame, and so the body, would live as long as the failure does
             raise
         if response.status_code == 200 and not body.tell() and not _announces_its_end(response):
             # Python takes the end of a connection for the end of the headers.

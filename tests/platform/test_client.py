@@ -11,6 +11,7 @@ import threading
 import time
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from io import BytesIO
 
 import pytest
 import trustme
@@ -357,6 +358,20 @@ class TestAnswers:
 
         with TCPServer(pour) as server:
             assert fail(make_client(server.url)).reason == Reason.TOO_LARGE
+
+    def test_what_was_refused_is_let_go(self, sandbox, monkeypatch):
+        """Who asks again, while he holds the failure, does not hold two bodies."""
+        bodies = []
+
+        class Body(BytesIO):
+            def __init__(self):
+                super().__init__()
+                bodies.append(self)
+
+        monkeypatch.setattr("dsintegration.platform.transport.MAX_BODY_BYTES", 100)
+        monkeypatch.setattr("dsintegration.platform.transport.BytesIO", Body)
+        assert fail(get_client(), 12345).reason == Reason.TOO_LARGE
+        assert [body.closed for body in bodies] == [True]
 
 
 class TestRedirects:

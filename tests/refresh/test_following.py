@@ -190,6 +190,21 @@ class TestImport:
         assert Demarche.objects.get().read_until > before
         assert Dossier.objects.get(number=first).state == "accepte"
 
+    def test_a_list_that_does_not_go_on(self, sandbox, platform, monkeypatch):
+        """Its cursor stays where it is: no refresh would ever end."""
+        platform(3)
+        Follow("7")
+        sandbox.received.clear()
+        page = {"pageInfo": {"hasNextPage": True, "endCursor": "again"}, "nodes": []}
+        again = Reply(body={"data": {"demarche": {"number": 7, "list": page}}})
+        monkeypatch.setattr(
+            sandbox, "answer", lambda _: again if len(sandbox.received) < 30 else Reply(503)
+        )
+        run = Run()
+        assert run.status == 6
+        assert len(sandbox.received) < 10
+        assert Demarche.objects.get().next_list_at
+
     def test_one_that_went(self, sandbox, platform):
         [first, *_] = platform(120)
         Follow("7")

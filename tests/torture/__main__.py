@@ -17,7 +17,7 @@ from dsintegration.sandbox import TOKEN, Sandbox
 from tests.torture.processes import Processes, environment
 from tests.torture.proxy import Proxy
 
-STEPS = ("faults", "memory", "kills", "databases")
+STEPS = ("faults", "refreshes", "memory", "kills", "databases")
 # How many times each is killed: 200 in all.
 COMMANDS, REFRESHES, WEBS, CHILDREN, WORKERS = 50, 30, 15, 20, 3
 KILLS = 200
@@ -115,6 +115,7 @@ def try_all(folder: Path, seed: int, rounds: int, only: list[str]) -> bool:
     from dsintegration.models import ApiKey
     from tests.torture.databases import Databases
     from tests.torture.ledger import Ledger
+    from tests.torture.refreshes import Refreshes
 
     call_command("migrate", verbosity=0)
     rights = dict.fromkeys(("all_demarches", "can_fetch", "can_read_personal_data"), True)
@@ -125,6 +126,7 @@ def try_all(folder: Path, seed: int, rounds: int, only: list[str]) -> bool:
         app.start_web()
         steps = {
             "faults": lambda: try_faults(ledger, app, proxy, sandbox, rounds),
+            "refreshes": Refreshes(ledger, app, proxy, sandbox).try_all,
             "memory": lambda: try_memory(ledger, app, proxy),
             "kills": lambda: try_kills(ledger, app, proxy, sandbox, seed, broker),
             "databases": Databases(ledger, app, proxy, sandbox, folder).try_all,

@@ -5,23 +5,36 @@ import re
 import shlex
 import sqlite3
 import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
+from subprocess import PIPE
 
 from django.db import connection
 
 from dsintegration.sandbox import Sandbox
 from tests.torture.kills import dossier_at
 from tests.torture.ledger import Ledger
-from tests.torture.processes import Processes
+from tests.torture.processes import PROJECT, Processes
 from tests.torture.proxy import Act, Exchange, Proxy, forward
 from tests.torture.whole import NotWhole, check_silent, check_stored, private_words, said, stored
 
 BY_COMMAND, BY_REST = 28_720_001, 28_720_101
 WORDS = re.compile("la base de données (ne répond pas|n'a plus de place)")
+# What a page waits for the platform and for the lock, in seconds, and some more.
+A_PAGE = 15
+HOLDER = """
+import django, time
+django.setup()
+from dsintegration.mirror.locking import writing
+with writing(None):
+    print("held", flush=True)
+    time.sleep(1e6)
+"""
 SIZES = (0, 8_192, 40_000, 120_000)
 
 
@@ -35,6 +48,7 @@ class Databases:
 
     def try_all(self) -> None:
         if connection.vendor == "postgresql":
+            self.try_holder()
             self.try_losing(
                 "PostgreSQL stopped and started", stop_postgresql, start_postgresql, during=True
             )
@@ -44,8 +58,7 @@ class Databases:
         self.try_losing(
             "SQLite's file gone and back", partial(hide, database), partial(show, database)
         )
-        self.try_lock(2, fails=False)
-        self.try_lock(25, fails=True)
+        self.try_lock(25)
         for size in SIZES:
             self.try_limit(size)
         if not os.path.ismount(home):
@@ -123,23 +136,43 @@ class Databases:
             raise NotWhole(f"HTTP status {answer.status}: {answer.body[:300]}")
         return "HTTP 503 database_…"
 
-    def try_lock(self, seconds: float, *, fails: bool) -> None:
-        """Another program writes, for so long; we wait 20 s at most."""
+    def try_holder(self) -> None:
+        """A process of ours that has the writers' lock hangs; then it dies. Not on SQLite, whose
+        one lock keeps all that a request writes beside the dossier waiting as well.
+        """
+        with self.ledger.attempt("a writer that hangs, and dies") as seen:
+            self._move()
+            with subprocess.Popen(
+                [sys.executable, "-c", HOLDER], env=self.app.env, cwd=PROJECT, stdout=PIPE
+            ) as holder:
+                assert holder.stdout
+                holder.stdout.readline()
+                started = time.monotonic()
+                answer = self.app.post(self.by_rest)
+                took = time.monotonic() - started
+                holder.kill()
+            if answer.status != 503 or '"code":"upstream_unavailable"' not in answer.body:
+                raise NotWhole(f"HTTP status {answer.status}: {answer.body[:300]}")
+            if took > A_PAGE:
+                raise NotWhole(f"a page waited for {took:.0f} s")
+            seen.append("HTTP 503")
+            self._check()
+            self._recover()
+
+    def try_lock(self, seconds: float) -> None:
+        """Another program writes, for so long; a command waits for a minute."""
         with self.ledger.attempt(f"SQLite locked for {seconds} s") as seen:
             self._move()
             other = sqlite3.connect(self.folder / "db/db.sqlite3", check_same_thread=False)
             other.execute("BEGIN IMMEDIATE")
             timer = threading.Timer(seconds, other.rollback)
             timer.start()
-            if fails:
-                seen.append(self._command_fails())
-            else:
-                run = self.app.command("fetch_dossier", str(BY_COMMAND))
-                if run.status:
-                    raise NotWhole(f"exit status {run.status}: {run.err[-300:]}")
-                seen.append("exit 0")
+            run = self.app.command("fetch_dossier", str(BY_COMMAND))
             timer.join()
             other.close()
+            if run.status:
+                raise NotWhole(f"exit status {run.status}: {run.err[-300:]}")
+            seen.append("exit 0")
             self._check()
             self._recover()
 
