@@ -144,17 +144,20 @@ def _next_page(client: Client, reading: Reading, outage: Outage) -> Page | None:
                 reading.size, whole = LARGEST // 4, False
             continue
         outage.note_success()
+        if not page.is_last and page.cursor in {reading.cursor, *reading.cursors}:
+            # The same pages would be read for ever.
+            reading.error = DSInvalidResponse(Reason.UNEXPECTED, detail="a cursor came back")
+            _log(reading, meter.read(), reading.error)
+            return None
         sent_at = client.sent_at or client.now()
         reading.sent_at = reading.sent_at or sent_at
         reading.pages += 1
         reading.size = min(2 * reading.size, LARGEST)
-        # A cursor that comes back would have us read the same pages for ever.
-        is_circle = page.cursor in reading.cursors and not page.is_last
         reading.cursor = page.cursor or reading.cursor
         reading.cursors.add(reading.cursor)
         reading.numbers |= page.numbers
-        reading.is_whole = reading.is_whole and page.is_whole and not is_circle
-        reading.is_read = page.is_last or is_circle
+        reading.is_whole = reading.is_whole and page.is_whole
+        reading.is_read = page.is_last
         _log(reading, meter.read(), None)
         return Page(reading, page, sent_at)
 
@@ -165,10 +168,7 @@ def _ask(client: Client, document: Document, reading: Reading, *, whole: bool) -
     asked |= variables(selection)
     since = reading.since.isoformat(timespec="seconds")
     given = client.get_list(document, reading.demarche, since=since, first=reading.size, **asked)
-    page = parse_page(given, reading.demarche, whole=whole, selection=selection)
-    if not page.is_last and page.cursor == reading.cursor:
-        raise DSInvalidResponse(Reason.UNEXPECTED, detail="a list that does not go on")
-    return page
+    return parse_page(given, reading.demarche, whole=whole, selection=selection)
 
 
 def _log(reading: Reading, cost: Cost, err: DSError | None) -> None:

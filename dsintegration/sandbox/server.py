@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
-from functools import cache
+from functools import cache, lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -103,9 +103,11 @@ class Sandbox:
         self.replies: dict[int, Reply | list[Reply]] = {
             number: Reply(**reply) for number, reply in REPLIES.items()
         }
-        # Numbers in the bin, and gone for good, with their moment; démarches that it may not list.
+        # Numbers in the bin, and gone for good, with their moment, and of which démarche (where that
+        # is not said, each lists them). Démarches that it may not list.
         self.pending: dict[int, str] = {}
         self.deleted: dict[int, str] = {}
+        self.homes: dict[int, int] = {}
         self.unlistable: set[int] = set()
         # Numbers that the token has no right to read.
         self.forbidden: set[int] = set(FORBIDDEN)
@@ -184,10 +186,10 @@ class Sandbox:
         if not isinstance(query, str) or not query:
             return {"errors": [{"message": "No query string was present"}]}
         try:
-            document = parse(query)
+            document, faults = _read(query)
         except GraphQLError as err:
             return {"errors": [err.formatted]}
-        if faults := validate(schema(), document):
+        if faults:
             extensions = {"code": "undefinedField"}
             return {"errors": [{**fault.formatted, "extensions": extensions} for fault in faults]}
         if failures := self._failures(document, variables, prepared):
@@ -233,7 +235,8 @@ class Sandbox:
         named = dossiers[0]["demarche"] if dossiers else {}
 
         def gone(rows: dict[int, str]) -> Callable[..., dict[str, Any]]:
-            nodes = [{"number": n, "dateSupression": at} for n, at in rows.items()]
+            ours = ((n, at) for n, at in rows.items() if self.homes.get(n, number) == number)
+            nodes = [{"number": n, "dateSupression": at} for n, at in ours]
             return lambda _info, **asked: _page(nodes, "dateSupression", set(), **asked)
 
         def here(_info: object, **asked: Any) -> dict[str, Any]:
@@ -325,6 +328,13 @@ def _failing(code: str) -> Callable[..., Any]:
         raise GraphQLError("Cannot return null", extensions={"code": code})
 
     return resolve
+
+
+@lru_cache(maxsize=200)
+def _read(query: str) -> tuple[DocumentNode, list[GraphQLError]]:
+    """A document and what is wrong with it. Clients send few, over and over."""
+    document = parse(query)
+    return document, validate(schema(), document)
 
 
 def _asks_for_the_schema_only(body: Any) -> bool:

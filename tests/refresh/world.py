@@ -90,6 +90,7 @@ class World:
             title = self.titles[demarche]
             descriptor = {"id": f"P{demarche}", "number": demarche, "title": title}
             life.answer["demarche"] = descriptor
+        self.sandbox.homes = {life.number: life.answer["demarche"]["number"] for life in lives}
         binned = [life for life in lives if life.hidden in ("usager", "administration")]
         self.sandbox.pending = {
             life.number: life.hidden_at.isoformat() for life in binned if not life.is_destroyed
