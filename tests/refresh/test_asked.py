@@ -21,7 +21,9 @@ from dsintegration.platform import rate_limit
 from dsintegration.platform.client import _kept_client
 from dsintegration.platform.documents import GET_DELETED, GET_MOVED, GET_MOVED_WHOLE
 from dsintegration.platform.tokens import fingerprint
+from dsintegration.sandbox import Reply
 from dsintegration.sandbox.forms import champ_id
+from dsintegration.sandbox.server import LISTS
 from dsintegration.services import fetch_dossiers
 from tests.factories import DossierFactory, FileFactory
 from tests.refresh.command import FIRST, Run, change, lists_asked, numbers_asked
@@ -162,6 +164,25 @@ class TestNamedByAList:
         assert not lists_asked(sandbox)
         assert numbers_asked(sandbox) == set(numbers[1:])
 
+    def test_one_that_is_in_the_bin_is_in_the_journal(self, sandbox, tracked, any_list):
+        number, *_ = tracked(3)
+        sandbox.pending[number] = timezone.now().isoformat()
+        del sandbox.dossiers[number]
+        before = JournalEntry.objects.latest("pk").pk
+        Run()
+        Dossier.objects.update(checked_at=ago(hours=25))
+        Run()  # still there: it is no news
+        told = JournalEntry.objects.filter(pk__gt=before, dossier_number__isnull=False)
+        assert list(told.values_list("outcome", "dossier_number")) == [("not_found", number)]
+
+    def test_lists_that_fail_are_their_own_demarche_s(self, sandbox, tracked, any_list):
+        """Once one has failed, they go one at a time, and go on."""
+        numbers = tracked(3)
+        tracked(3, first=80_000, demarche=8)
+        sandbox.list_replies |= {(7, name): Reply(504) for name in LISTS}
+        Run()
+        assert numbers_asked(sandbox) == set(numbers)
+
     def test_a_stop_while_they_are_vouched_for(self, sandbox, tracked, any_list, monkeypatch):
         monkeypatch.setattr("dsintegration.mirror.absences.AT_ONCE", 1)
         tracked(3)
@@ -222,6 +243,11 @@ class TestIncomplete:
         sandbox.received.clear()
         Run()
         assert not sandbox.received
+
+    def test_but_for_one_that_steps_back(self, sandbox, wanting):
+        Dossier.objects.filter(number=wanting[0]).update(next_try_at=ago(hours=-1))
+        Run()
+        assert numbers_in_turn(sandbox) == wanting[1:]
 
     def test_a_full_one_asks_once(self, sandbox, wanting):
         Run("--full")
