@@ -61,6 +61,20 @@ class TestChoosing:
         fetch_dossier(12345)
         assert "Le contenu de 1 dossier viendra" in run("--champs", SIRET)
 
+    def test_a_form_that_cannot_be_read_changes_nothing(self, run, sandbox):
+        run("--champs", NAME)
+        before = list(Demarche.objects.values("number", "selection", "form_read_at"))
+        private = {"id": ["camille@example.org"]}
+        sandbox.revisions[901] = {"champDescriptors": [private], "annotationDescriptors": []}
+        with pytest.raises(CommandError) as caught:
+            run("--champs", SIRET)
+        assert caught.value.returncode == 6
+        failure = caught.value.__cause__
+        assert (failure.reason, failure.__cause__) == ("unexpected", None)
+        assert failure.__suppress_context__  # what pydantic says holds the values
+        assert "camille" not in f"{failure}{failure.detail}"
+        assert list(Demarche.objects.values("number", "selection", "form_read_at")) == before
+
     @pytest.mark.parametrize(
         ("words", "number", "status"),
         [
