@@ -13,6 +13,7 @@ from dsintegration.models import ApiKey, Demarche, Dossier, JournalEntry, Perime
 from dsintegration.sandbox.forms import SHORT_FORM, champ_id
 from dsintegration.services import fetch_dossier
 from tests.content import keep_all
+from tests.factories import DossierFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -59,6 +60,8 @@ class TestChoosing:
 
     def test_says_what_is_to_come(self, run, sandbox):
         fetch_dossier(12345)
+        DossierFactory(demarche=Demarche.objects.get(), absent_since=timezone.now())
+        DossierFactory()  # of another one
         assert "Le contenu de 1 dossier viendra" in run("--champs", SIRET)
 
     def test_a_form_that_cannot_be_read_changes_nothing(self, run, sandbox):

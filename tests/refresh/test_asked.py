@@ -164,6 +164,13 @@ class TestNamedByAList:
         assert not lists_asked(sandbox)
         assert numbers_asked(sandbox) == set(numbers[1:])
 
+    def test_for_days_at_most(self, sandbox, tracked, any_list):
+        """Beyond, a clock that went wrong set it."""
+        tracked(3)
+        Demarche.objects.update(next_list_at=ago(days=-30))
+        Run()
+        assert len(lists_asked(sandbox)) == 3
+
     def test_one_that_is_in_the_bin_is_in_the_journal(self, sandbox, tracked, any_list):
         number, *_ = tracked(3)
         sandbox.pending[number] = timezone.now().isoformat()
