@@ -171,6 +171,14 @@ class TestNamedByAList:
         Run()
         assert len(lists_asked(sandbox)) == 3
 
+    def test_one_that_two_lists_name_is_asked_for(self, sandbox, tracked, any_list):
+        """Binned while they were read, or restored: only the dossier itself tells."""
+        number, *_ = tracked(3)
+        change(sandbox, number)
+        sandbox.pending[number] = timezone.now().isoformat()
+        assert "2 sans changement d'après leur démarche, 0 absents" in Run().out
+        assert numbers_asked(sandbox) == {number}
+
     def test_one_that_is_in_the_bin_is_in_the_journal(self, sandbox, tracked, any_list):
         number, *_ = tracked(3)
         sandbox.pending[number] = timezone.now().isoformat()
@@ -291,6 +299,14 @@ class TestBeforeAnything:
         assert sum(done) == 2
         assert len(sandbox.received) == 2
         assert now[0] >= 1_800_000_060
+
+    def test_only_a_full_one_says_that_it_was(self, sandbox, tracked):
+        tracked(1)
+        Run()
+        row = Platform.objects.get()
+        assert (bool(row.refreshed_at), row.fully_refreshed_at) == (True, None)
+        Run("--full")
+        assert Platform.objects.get().fully_refreshed_at
 
     def test_requests_for_lists_are_counted(self, sandbox, tracked, any_list, settings):
         settings.DS_METRICS_TOKEN = "x" * 32
