@@ -42,11 +42,11 @@ import pytest
 from tests.torture.mutations import APP, PROJECT, Mutant, mutants_of, named
 
 ROOMS = ("refresh", "mirror", "platform", "purging.py", "payloads", "moments.py")
-# Of the tests that execute a mutant, those that take so long together are run; more of them where
-# single lines are asked for.
-SECONDS, ALL = 10.0, 60.0
+# Of the tests that execute a mutant, those that take so many seconds of a processor together are
+# run; more of them where single lines are asked for.
+SECONDS, ALL = 5.0, 60.0
 # A mutant whose tests take so much longer than they should hangs.
-PATIENCE = 30.0
+PATIENCE = 60.0
 # Tests that have other processes do it (they would not see the mutant), or of other rooms.
 IGNORED = (
     *("bench", "torture", "e2e", "host", "usager", "oidc", "config"),
@@ -312,14 +312,14 @@ class Trial:
         self.database.take()
         learnt = Learnt()
         self.tracer.start()
-        started = time.perf_counter()
+        started = time.process_time()
         for item, has_passed in run(items):
-            ended, lines = time.perf_counter(), self.tracer.taken()
+            ended, lines = time.process_time(), self.tracer.taken()
             if has_passed:
                 learnt.seconds[item.nodeid], learnt.lines[item.nodeid] = ended - started, lines
             else:
                 print(f"FAILS     {item.nodeid}", flush=True)
-            started = time.perf_counter()
+            started = time.process_time()
         self.tracer.stop()
         self.database.give_back()
         self._place_of(path).write_bytes(pickle.dumps(learnt))
@@ -334,7 +334,7 @@ class Trial:
                 self._note(mutant, "NO TEST")
                 continue
             work = partial(self._afresh if is_imported else self._here, mutant, tests)
-            seconds = PATIENCE + 3 * sum(self.learnt.seconds[test] for test in tests)
+            seconds = PATIENCE + 5 * sum(self.learnt.seconds[test] for test in tests)
             yield (mutant, tests), work, seconds
 
     def _functions(self, mutant: Mutant) -> list[Any]:
