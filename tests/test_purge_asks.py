@@ -46,6 +46,13 @@ def test_only_those_whose_last_word_is_old(sandbox, asks):
     assert kept() == []
 
 
+def test_nothing_before_its_delay_is_over(sandbox, asks):
+    DossierFactory(number=1, absent_since=ago(89), checked_at=ago(89))
+    DossierFactory(number=2, date_expiration=ago(29), fetched_at=ago(29))
+    assert asks() == []
+    assert asks.tally.left == 0
+
+
 def test_a_list_does_not_confirm_a_date(sandbox, asks):
     """It says that nothing moved; a postponed expiry moves nothing."""
     expired(1, checked_at=timezone.now())
@@ -110,3 +117,11 @@ def test_lots_of_the_week_stay(asks):
     lot = FetchLot.objects.create(account="1", created_at=ago(6))
     asks()
     assert FetchLot.objects.get() == lot
+
+
+def test_a_word_of_days_to_come_is_none(sandbox, asks):
+    """Stamped by a clock that went wrong."""
+    expired(1, fetched_at=ago(-400))
+    sandbox.dossiers[1] = dossier_answer(1)
+    assert asks() == [1]
+    assert kept() == [1]

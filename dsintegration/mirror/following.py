@@ -53,7 +53,7 @@ def note_page(demarche: Demarche, since: datetime, begun_at: datetime, cursor: s
 def note_end(demarche: Demarche, begun_at: datetime, *, from_nothing: bool) -> None:
     """All that moved before `begun_at` is stored."""
     demarche.read_until = begun_at
-    if from_nothing or demarche.covered_from is None:
+    if from_nothing:
         demarche.covered_from = begun_at
     demarche.reading_since = demarche.reading_from = None
     demarche.reading_cursor = ""

@@ -13,6 +13,7 @@ from dsintegration.models import ApiKey, Demarche, Dossier, JournalEntry, Perime
 from dsintegration.sandbox.forms import SHORT_FORM, champ_id
 from dsintegration.services import fetch_dossier
 from tests.content import keep_all
+from tests.factories import DossierFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -59,7 +60,23 @@ class TestChoosing:
 
     def test_says_what_is_to_come(self, run, sandbox):
         fetch_dossier(12345)
+        DossierFactory(demarche=Demarche.objects.get(), absent_since=timezone.now())
+        DossierFactory()  # of another one
         assert "Le contenu de 1 dossier viendra" in run("--champs", SIRET)
+
+    def test_a_form_that_cannot_be_read_changes_nothing(self, run, sandbox):
+        run("--champs", NAME)
+        before = list(Demarche.objects.values("number", "selection", "form_read_at"))
+        private = {"id": ["camille@example.org"]}
+        sandbox.revisions[901] = {"champDescriptors": [private], "annotationDescriptors": []}
+        with pytest.raises(CommandError) as caught:
+            run("--champs", SIRET)
+        assert caught.value.returncode == 6
+        failure = caught.value.__cause__
+        assert (failure.reason, failure.__cause__) == ("unexpected", None)
+        assert failure.__suppress_context__  # what pydantic says holds the values
+        assert "camille" not in f"{failure}{failure.detail}"
+        assert list(Demarche.objects.values("number", "selection", "form_read_at")) == before
 
     @pytest.mark.parametrize(
         ("words", "number", "status"),

@@ -255,6 +255,39 @@ class TestOfTheForm:
         list(prune(demarche))
         assert self.told() == []
 
+    def test_choosing_less_while_it_is_asked_for(self, sandbox, put, monkeypatch):
+        """What comes is more than is chosen now: the rest is not stored."""
+        demarche = self.choose(champs=[self.RIB, self.ROWS], instruction=True, demandeur=True)
+        whole = sandbox.answer
+
+        def choose_less(request):
+            choose(
+                demarche, by=journal.CODE, champs=[self.ROWS], instruction=False, demandeur=False
+            )
+            connection.close()
+            return whole(request)
+
+        monkeypatch.setattr(sandbox, "answer", choose_less)
+        put(motivationAttachment=file_answer("motifs.pdf"))
+        assert self.told() == [("champ", "plan.pdf")]
+        dossier = Dossier.objects.get()
+        assert [champ["id"] for champ in dossier.champs] == [self.ROWS]
+        assert (dossier.instruction, dossier.demandeur) == (None, None)
+
+    def test_choosing_less_of_the_form_while_it_is_asked_for(self, sandbox, put, monkeypatch):
+        demarche = self.choose(champs=[self.RIB], instruction=True)
+        whole = sandbox.answer
+
+        def choose_less(request):
+            choose(demarche, by=journal.CODE, champs=[])
+            connection.close()
+            return whole(request)
+
+        monkeypatch.setattr(sandbox, "answer", choose_less)
+        put(motivationAttachment=file_answer("motifs.pdf"))
+        assert self.told() == [("motivation", "motifs.pdf")]
+        assert Dossier.objects.get().instruction
+
     def test_a_file_that_cannot_be_read_costs_the_content_alone(self, sandbox, put):
         self.choose(champs=[self.RIB])
         put()

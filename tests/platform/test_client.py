@@ -516,6 +516,17 @@ class TestNetwork:
         assert err.__cause__ is None
         assert err.__suppress_context__
 
+    @pytest.mark.parametrize(
+        "reply",
+        [Reply(500, "camille@example.org"), Reply(body="camille@example.org"), Reply(body=[])],
+    )
+    def test_nor_what_repeats_the_answer(self, sandbox, reply):
+        sandbox.replies[NUMBER] = reply
+        err = fail(get_client())
+        assert err.__cause__ is None
+        assert err.__suppress_context__
+        assert "camille" not in f"{err!r}{err}"
+
     def test_unknown_host(self, make_client, monkeypatch):
         def unknown(*_, **__):
             raise socket.gaierror(socket.EAI_NONAME, "unknown")

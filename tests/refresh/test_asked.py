@@ -21,7 +21,9 @@ from dsintegration.platform import rate_limit
 from dsintegration.platform.client import _kept_client
 from dsintegration.platform.documents import GET_DELETED, GET_MOVED, GET_MOVED_WHOLE
 from dsintegration.platform.tokens import fingerprint
+from dsintegration.sandbox import Reply
 from dsintegration.sandbox.forms import champ_id
+from dsintegration.sandbox.server import LISTS
 from dsintegration.services import fetch_dossiers
 from tests.factories import DossierFactory, FileFactory
 from tests.refresh.command import FIRST, Run, change, lists_asked, numbers_asked
@@ -162,6 +164,40 @@ class TestNamedByAList:
         assert not lists_asked(sandbox)
         assert numbers_asked(sandbox) == set(numbers[1:])
 
+    def test_for_days_at_most(self, sandbox, tracked, any_list):
+        """Beyond, a clock that went wrong set it."""
+        tracked(3)
+        Demarche.objects.update(next_list_at=ago(days=-30))
+        Run()
+        assert len(lists_asked(sandbox)) == 3
+
+    def test_one_that_two_lists_name_is_asked_for(self, sandbox, tracked, any_list):
+        """Binned while they were read, or restored: only the dossier itself tells."""
+        number, *_ = tracked(3)
+        change(sandbox, number)
+        sandbox.pending[number] = timezone.now().isoformat()
+        assert "2 sans changement d'après leur démarche, 0 absents" in Run().out
+        assert numbers_asked(sandbox) == {number}
+
+    def test_one_that_is_in_the_bin_is_in_the_journal(self, sandbox, tracked, any_list):
+        number, *_ = tracked(3)
+        sandbox.pending[number] = timezone.now().isoformat()
+        del sandbox.dossiers[number]
+        before = JournalEntry.objects.latest("pk").pk
+        Run()
+        Dossier.objects.update(checked_at=ago(hours=25))
+        Run()  # still there: it is no news
+        told = JournalEntry.objects.filter(pk__gt=before, dossier_number__isnull=False)
+        assert list(told.values_list("outcome", "dossier_number")) == [("not_found", number)]
+
+    def test_lists_that_fail_are_their_own_demarche_s(self, sandbox, tracked, any_list):
+        """Once one has failed, they go one at a time, and go on."""
+        numbers = tracked(3)
+        tracked(3, first=80_000, demarche=8)
+        sandbox.list_replies |= {(7, name): Reply(504) for name in LISTS}
+        Run()
+        assert numbers_asked(sandbox) == set(numbers)
+
     def test_a_stop_while_they_are_vouched_for(self, sandbox, tracked, any_list, monkeypatch):
         monkeypatch.setattr("dsintegration.mirror.absences.AT_ONCE", 1)
         tracked(3)
@@ -223,6 +259,11 @@ class TestIncomplete:
         Run()
         assert not sandbox.received
 
+    def test_but_for_one_that_steps_back(self, sandbox, wanting):
+        Dossier.objects.filter(number=wanting[0]).update(next_try_at=ago(hours=-1))
+        Run()
+        assert numbers_in_turn(sandbox) == wanting[1:]
+
     def test_a_full_one_asks_once(self, sandbox, wanting):
         Run("--full")
         assert numbers_in_turn(sandbox) == wanting
@@ -258,6 +299,14 @@ class TestBeforeAnything:
         assert sum(done) == 2
         assert len(sandbox.received) == 2
         assert now[0] >= 1_800_000_060
+
+    def test_only_a_full_one_says_that_it_was(self, sandbox, tracked):
+        tracked(1)
+        Run()
+        row = Platform.objects.get()
+        assert (bool(row.refreshed_at), row.fully_refreshed_at) == (True, None)
+        Run("--full")
+        assert Platform.objects.get().fully_refreshed_at
 
     def test_requests_for_lists_are_counted(self, sandbox, tracked, any_list, settings):
         settings.DS_METRICS_TOKEN = "x" * 32

@@ -91,6 +91,15 @@ class TestImport:
         assert [len(lists_asked(sandbox, d)) for d in (GET_MOVED_WHOLE, GET_PENDING)] == [1, 1]
         assert not numbers_asked(sandbox)
 
+    def test_however_often_its_list_was_read_since(self, sandbox, platform):
+        platform(3)
+        Follow("7")
+        covered_from = Demarche.objects.get().covered_from
+        Run()
+        assert Demarche.objects.get().covered_from == covered_from
+        Run("--full")
+        assert Demarche.objects.get().covered_from > covered_from
+
     def test_not_those_that_were_checked_before_it_was_followed(self, sandbox, platform):
         platform(120)
         Follow("7")

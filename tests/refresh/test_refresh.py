@@ -530,11 +530,20 @@ class TestProcesses:
         assert Message.objects.count() == 40
         assert Demarche.objects.count() == 1
 
-    def test_two_at_once(self, sandbox, slow):
+    def test_two_at_once(self, sandbox, slow, monkeypatch):
+        """The first one waits for its first answer until the second one has ended."""
+        whole, has_ended = sandbox.answer, threading.Event()
+
+        def held(request):
+            has_ended.wait(60)
+            return whole(request)
+
+        monkeypatch.setattr(sandbox, "answer", held)
         first = start(sandbox)
         self.wait_for_requests(sandbox, 1)
         second = start(sandbox)
         out, err = second.communicate(timeout=60)
+        has_ended.set()
         assert (second.returncode, err) == (0, "")
         assert out == "Un autre rafraîchissement est en cours : celui-ci s'arrête.\n"
         out, err = first.communicate(timeout=60)

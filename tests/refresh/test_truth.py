@@ -500,6 +500,20 @@ class TestClocks:
         assert sum(checked) == 1
         assert Dossier.objects.get(number=numbers[0]).checked_at == later
 
+    def test_nor_by_an_answer_that_was_long_on_its_way(self, sandbox, tracked, monkeypatch):
+        [number] = tracked(1)
+        later, whole = timezone.now() + timedelta(minutes=1), sandbox.answer
+
+        def checked_meanwhile(request):
+            Dossier.objects.update(checked_at=later)
+            connection.close()
+            return whole(request)
+
+        monkeypatch.setattr(sandbox, "answer", checked_meanwhile)
+        assert not fetch_dossier(number).changed
+        row = Dossier.objects.get()
+        assert row.fetched_at < row.checked_at == later
+
 
 class TestTurns:
     def test_a_pooler_leaves_nothing_behind(self, sandbox, tracked):

@@ -3,7 +3,8 @@
     python -m tests.torture.mutants [ROUNDS] [SEED] [ROOM...]
 
 Every mutant of the rooms, or ROUNDS of them at random, after those that once survived. A room is
-a folder or a file, as "mirror" or "mirror/turn.py"; by default all of ROOMS.
+a folder, a file, or a line with more of its tests, as "mirror", "mirror/turn.py" or
+"mirror/turn.py:54"; by default all of ROOMS.
 
 The tests are collected once, and run once to learn which lines each of them executes; then each
 mutant has a fork of this process, where the code of its function is replaced, and which runs the
@@ -41,10 +42,11 @@ import pytest
 from tests.torture.mutations import APP, PROJECT, Mutant, mutants_of, named
 
 ROOMS = ("refresh", "mirror", "platform", "purging.py", "payloads", "moments.py")
-# Of the tests that execute a mutant, those that take so long together are run.
-SECONDS = 10.0
+# Of the tests that execute a mutant, those that take so many seconds of a processor together are
+# run; more of them where single lines are asked for.
+SECONDS, ALL = 5.0, 60.0
 # A mutant whose tests take so much longer than they should hangs.
-PATIENCE = 30.0
+PATIENCE = 60.0
 # Tests that have other processes do it (they would not see the mutant), or of other rooms.
 IGNORED = (
     *("bench", "torture", "e2e", "host", "usager", "oidc", "config"),
@@ -90,24 +92,24 @@ class Learnt:
     lines: dict[str, dict[str, set[int]]] = field(default_factory=dict)
     kills: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def tests_for(self, mutant: Mutant, *, is_imported: bool) -> list[str]:
-        """Those that execute it, for SECONDS in all: first those that are quick, mostly about its
-        file, and killed others of it.
+    def tests_for(self, mutant: Mutant, most: float, *, is_imported: bool) -> list[str]:
+        """Those that execute it, for so many seconds in all: first those that are quick, of its
+        room, mostly about its file, and killed others of it.
         """
-        path = str(mutant.file)
+        path, room = str(mutant.file), mutant.path.partition("/")[0].removesuffix(".py")
 
         def cost(test: str) -> float:
             here = len(self.lines[test][path])
             everywhere = sum(map(len, self.lines[test].values()))
-            kills = self.kills[path, test]
-            return (self.seconds[test] + 0.02) * everywhere / here / (1 + 4 * kills)
+            merits = 1 + 4 * self.kills[path, test] + 8 * (room in test.partition("::")[0])
+            return (self.seconds[test] + 0.02) * everywhere / here / merits
 
         found = [
             test
             for test, lines in self.lines.items()
             if path in lines and (is_imported or lines[path].intersection(mutant.lines))
         ]
-        chosen, left = [], SECONDS
+        chosen, left = [], most
         for test in sorted(found, key=cost):
             if not chosen or self.seconds[test] <= left:
                 chosen.append(test)
@@ -243,8 +245,10 @@ class Database:
 class Trial:
     """A plugin of pytest: in place of running the tests once, runs them for every mutant."""
 
-    def __init__(self, mutants: Sequence[Mutant], database: Database, tracer: Tracer) -> None:
-        self.mutants, self.database, self.tracer = mutants, database, tracer
+    def __init__(
+        self, mutants: Sequence[Mutant], most: float, database: Database, tracer: Tracer
+    ) -> None:
+        self.mutants, self.most, self.database, self.tracer = mutants, most, database, tracer
         self.imported = tracer.taken()
         self.learnt, self.forks = Learnt(), Forks()
         self.found: dict[str, list[Mutant]] = defaultdict(list)
@@ -308,14 +312,14 @@ class Trial:
         self.database.take()
         learnt = Learnt()
         self.tracer.start()
-        started = time.perf_counter()
+        started = time.process_time()
         for item, has_passed in run(items):
-            ended, lines = time.perf_counter(), self.tracer.taken()
+            ended, lines = time.process_time(), self.tracer.taken()
             if has_passed:
                 learnt.seconds[item.nodeid], learnt.lines[item.nodeid] = ended - started, lines
             else:
                 print(f"FAILS     {item.nodeid}", flush=True)
-            started = time.perf_counter()
+            started = time.process_time()
         self.tracer.stop()
         self.database.give_back()
         self._place_of(path).write_bytes(pickle.dumps(learnt))
@@ -325,23 +329,25 @@ class Trial:
         """Those last that need a process of their own: each costs as much as ten others."""
         for mutant in sorted(self.mutants, key=self._is_imported):
             is_imported = self._is_imported(mutant)
-            tests = self.learnt.tests_for(mutant, is_imported=is_imported)
+            tests = self.learnt.tests_for(mutant, self.most, is_imported=is_imported)
             if not tests:
                 self._note(mutant, "NO TEST")
                 continue
             work = partial(self._afresh if is_imported else self._here, mutant, tests)
-            yield (
-                (mutant, tests),
-                work,
-                PATIENCE + 3 * sum(self.learnt.seconds[test] for test in tests),
-            )
+            seconds = PATIENCE + 5 * sum(self.learnt.seconds[test] for test in tests)
+            yield (mutant, tests), work, seconds
 
     def _functions(self, mutant: Mutant) -> list[Any]:
         return self.functions.get((str(mutant.file), mutant.owner), [])
 
     def _is_imported(self, mutant: Mutant) -> bool:
+        """Whether it has its effect while its module is imported; or its code cannot be replaced,
+        as that of a method with `super()`.
+        """
         imported = self.imported.get(str(mutant.file), set())
-        return not self._functions(mutant) or bool(imported.intersection(mutant.lines))
+        codes = [function.__code__ for function in self._functions(mutant)]
+        is_bound = any(code.co_freevars for code in codes)
+        return not codes or is_bound or bool(imported.intersection(mutant.lines))
 
     def _here(self, mutant: Mutant, tests: Sequence[str]) -> int:
         code = code_of(mutant)
@@ -360,7 +366,8 @@ class Trial:
 
     def _afresh(self, mutant: Mutant, tests: Sequence[str]) -> int:
         given = self.database.place / f"{os.getpid()}.given"
-        given.write_bytes(pickle.dumps((mutant, tests, self.database)))
+        given.write_bytes(pickle.dumps((str(mutant.file), mutant.source, tests, self.database)))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.execv(sys.executable, [sys.executable, "-m", __spec__.name, f"--one={given}"])
 
 
@@ -400,13 +407,13 @@ def code_of(mutant: Mutant) -> types.CodeType:
 
 def try_afresh(given: Path) -> int:
     """In this new process, import the mutant in place of its module and run the tests."""
-    mutant, tests, database = pickle.loads(given.read_bytes())
+    file, source, tests, database = pickle.loads(given.read_bytes())
     given.unlink()
     get_code = SourceFileLoader.get_code
 
     def get_broken(loader: SourceFileLoader, name: str) -> types.CodeType | None:
-        if loader.path == str(mutant.file):
-            return compile(mutant.source, mutant.file, "exec", dont_inherit=True)
+        if loader.path == file:
+            return compile(source, file, "exec", dont_inherit=True)
         return get_code(loader, name)
 
     SourceFileLoader.get_code = get_broken
@@ -421,7 +428,13 @@ def try_afresh(given: Path) -> int:
 def chosen(rooms: Sequence[str], rounds: int, seed: int) -> list[Mutant]:
     """Those that survived once, then `rounds` others, or all."""
     first = [named(*each) for each in NAMED if each[0].startswith(tuple(rooms))]
-    every = [mutant for room in rooms for file in files_of(room) for mutant in mutants_of(file)]
+    every = [
+        mutant
+        for room, _, line in (room.partition(":") for room in rooms)
+        for file in files_of(room)
+        for mutant in mutants_of(file)
+        if not line or mutant.at[0] == int(line)
+    ]
     return first + (random.Random(seed).sample(every, min(rounds, len(every))) if rounds else every)
 
 
@@ -447,7 +460,8 @@ def main() -> None:
         for file in tracer.lines:
             import_module(".".join(Path(file).relative_to(PROJECT).with_suffix("").parts))
         tracer.stop()
-        trial = Trial(mutants, database, tracer)
+        most = ALL if all(":" in room for room in rooms) else SECONDS
+        trial = Trial(mutants, most, database, tracer)
         ignored = [f"--ignore=tests/{name}" for name in IGNORED]
         status = pytest.main([*OPTIONS, *ignored], plugins=[trial])
     report(trial.found)
@@ -461,11 +475,7 @@ def report(found: dict[str, list[Mutant]]) -> None:
             for outcome, mutants in sorted(found.items())
         ]
         print(f"{path:28}", *counts)
-    for outcome, mutants in found.items():
-        print(len(mutants), outcome)
-    for outcome in ("NO TEST", "SURVIVED"):
-        for mutant in sorted(found[outcome], key=str):
-            print(outcome, mutant)
+    print(*(f"{len(mutants)} {outcome}" for outcome, mutants in sorted(found.items())), sep=", ")
 
 
 if __name__ == "__main__":

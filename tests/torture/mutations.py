@@ -63,7 +63,7 @@ class Mutant:
 
     @cached_property
     def source(self) -> str:
-        text = self.file.read_bytes()
+        text = _text(self.file)
         start = sum(len(line) for line in text.splitlines(keepends=True)[: self.at[0] - 1])
         start += self.at[1]
         end = start + len(self.before.encode())
@@ -80,8 +80,14 @@ class Mutant:
 
 
 @cache
+def _text(file: Path) -> bytes:
+    """As it was when the trial began: one may go on working on it."""
+    return file.read_bytes()
+
+
+@cache
 def _parsed(file: Path) -> ast.Module:
-    return ast.parse(file.read_bytes())
+    return ast.parse(_text(file))
 
 
 def _owner(tree: ast.AST, at: tuple[int, int], names: str = "") -> tuple[str, int] | None:
@@ -101,7 +107,7 @@ def _owner(tree: ast.AST, at: tuple[int, int], names: str = "") -> tuple[str, in
 
 
 def named(path: str, before: str, after: str) -> Mutant:
-    head, found, _ = (APP / path).read_text(encoding="utf-8").partition(before)
+    head, found, _ = _text(APP / path).decode().partition(before)
     if not found:
         raise SystemExit(f"{path}: no such text any more: {before}")
     column = len(head.rpartition("\n")[2].encode())
@@ -110,10 +116,10 @@ def named(path: str, before: str, after: str) -> Mutant:
 
 def mutants_of(file: Path) -> Iterator[Mutant]:
     """Every mutant of a file, from its first line to its last."""
-    text = file.read_text(encoding="utf-8")
+    text = _text(file).decode()
     path = str(file.relative_to(APP))
     found = {}
-    for node in _nodes(ast.parse(text)):
+    for node in _nodes(_parsed(file)):
         before = ast.get_source_segment(text, node) if hasattr(node, "lineno") else None
         if before is None or SAYS_NOTHING.match(before):
             continue
