@@ -103,7 +103,7 @@ class Sandbox:
         self.replies: dict[int, Reply | list[Reply]] = {
             number: Reply(**reply) for number, reply in REPLIES.items()
         }
-        # Numbers in the bin, and gone for good, with their moment, and of which démarche (where that
+        # Numbers in the bin, and gone for good, with their moment, and of which démarche (where it
         # is not said, each lists them). Démarches that it may not list.
         self.pending: dict[int, str] = {}
         self.deleted: dict[int, str] = {}
