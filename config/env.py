@@ -197,7 +197,7 @@ def sqlite_options(name: str) -> dict[str, Any]:
         "ENGINE": "dsintegration.hosting.sqlite3",
         "NAME": name if name == ":memory:" else str(BASE_DIR / name),
         "OPTIONS": {
-            "timeout": 20,
+            "timeout": 10,  # a page waits no longer
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
         },
