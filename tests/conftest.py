@@ -44,7 +44,8 @@ def sandbox(running, settings) -> Sandbox:
     running.dossiers = dict(DOSSIERS)
     running.replies = {number: Reply(**reply) for number, reply in REPLIES.items()}
     running.received.clear()
-    running.pending, running.deleted, running.unlistable = {}, {}, set()
+    running.pending, running.deleted, running.homes = {}, {}, {}
+    running.unlistable = set()
     running.hidden, running.list_replies, running.rights = set(), {}, {}
     running.introspection, running.storage = None, Storage()
     running.revisions, running.unreadable, running.slow = {}, set(), set()

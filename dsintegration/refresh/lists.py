@@ -28,6 +28,8 @@ OVERLAP = MINUTES
 # The list of dossiers that are gone for good bears the day when its usager put one into the bin,
 # two weeks before it is listed.
 BACK_DATED = timedelta(days=16)
+# What is binned is destroyed within it.
+LATELY = 2 * BACK_DATED
 DAY = timedelta(days=1)
 # Whole dossiers of a page in one transaction: others wait for the lock meanwhile.
 AT_ONCE = 25
@@ -105,7 +107,7 @@ def _plans(
         plan.readings[Kind.MOVED] = _of_followed(plan, run)
     if not run.full:
         _plan_to_vouch(plans, due, may, worth_a_list, now)
-    _plan_to_look_back(plans, may, now)
+    _plan_to_look_back(plans, may, now, everywhere=run.full)
     return list(plans.values())
 
 
@@ -153,10 +155,18 @@ def _plan_to_vouch(
         )
 
 
-def _plan_to_look_back(plans: dict[int, Plan], may: Q, now: datetime) -> None:
-    """Once a day, in démarches of any size: whether what is absent is gone for good."""
+def _plan_to_look_back(plans: dict[int, Plan], may: Q, now: datetime, *, everywhere: bool) -> None:
+    """Once a day, in démarches of any size: whether what is absent is gone for good.
+
+    `everywhere`: those that are absent since lately are looked for in each démarche, as one that
+    went to another one before is listed there.
+    """
     absent = Dossier.objects.filter(absent_since__isnull=False, erased_at=None).order_by()
     oldest = dict(absent.values_list("demarche").annotate(at=Min("fetched_at")))
+    lately = absent.filter(absent_since__gt=now - LATELY).aggregate(at=Min("fetched_at"))["at"]
+    if everywhere and lately:
+        pks = Demarche.objects.values_list("pk", flat=True)
+        oldest |= {pk: min(lately, oldest.get(pk, lately)) for pk in pks}
     for pk, row in Demarche.objects.filter(may).in_bulk(oldest).items():
         last = row.deleted_read_at
         if last is not None and now - DAY < last <= now + MINUTES:
@@ -164,7 +174,9 @@ def _plan_to_look_back(plans: dict[int, Plan], may: Q, now: datetime) -> None:
         since = oldest[pk] - BACK_DATED
         if last is not None and last <= now + MINUTES:
             # Those that were absent then were looked up; of them, only what was listed since.
-            later = absent.filter(demarche=row, absent_since__gte=last - OVERLAP)
+            later = absent.filter(absent_since__gte=last - OVERLAP)
+            if not everywhere:
+                later = later.filter(demarche=row)
             newly: datetime | None = later.aggregate(at=Min("fetched_at"))["at"]
             since = min(newly, last) - BACK_DATED if newly else last - BACK_DATED
         plan = plans.setdefault(pk, Plan(row))

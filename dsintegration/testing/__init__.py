@@ -58,7 +58,7 @@ class TestPlatform(Sandbox):
     def empty(self) -> None:
         """As it is before each test: no dossier, no failure."""
         self.dossiers, self.replies = {}, {}
-        self.pending, self.deleted = {}, {}
+        self.pending, self.deleted, self.homes = {}, {}, {}
         self.unlistable, self.forbidden = set(), set()
         self.unreadable, self.slow = set(), set()
         self.revisions, self.forms = {}, {}

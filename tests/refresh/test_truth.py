@@ -156,6 +156,27 @@ class TestKeptThoughDestroyed:
         Run()
         assert Dossier.objects.get(number=number).erased_at
 
+    def test_after_it_went_to_another_demarche(self, sandbox, tracked):
+        """The list of that one has it, and nobody was told that it went there."""
+        number, other, *_ = tracked(3)
+        elsewhere = Demarche.objects.create(
+            number=8, ds_id="P8", title="Autre", fetched_at=timezone.now()
+        )
+        gone(sandbox, number, at=ago(hours=1))
+        gone(sandbox, other, at=ago(hours=1), kind="pending")
+        sandbox.homes = {number: elsewhere.number}
+        Run("--full")
+        assert Dossier.objects.filter(absent_since__isnull=False).count() == 2
+        Run()
+        assert {asked["demarche"] for asked in lists_asked(sandbox, GET_DELETED)} == {7}
+        Run("--full")
+        assert Dossier.objects.get(number=number).erased_at
+        Dossier.objects.filter(number=other).update(absent_since=ago(days=40))
+        Demarche.objects.update(deleted_read_at=ago(hours=25))
+        sandbox.received.clear()
+        Run("--full")
+        assert {asked["demarche"] for asked in lists_asked(sandbox, GET_DELETED)} == {7}
+
     def test_the_trash_is_asked_once_a_day(self, sandbox, tracked):
         number, *_ = tracked(3)
         sandbox.dossiers.pop(number)
