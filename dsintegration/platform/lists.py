@@ -63,6 +63,7 @@ class Reading:
     sent_at: datetime | None = None
     size: int = LARGEST
     pages: int = 0
+    requests: int = 0
     numbers: set[int] = field(default_factory=set)
     cursors: set[str] = field(default_factory=set)
     is_whole: bool = True
@@ -172,5 +173,6 @@ def _ask(client: Client, document: Document, reading: Reading, *, whole: bool) -
 
 
 def _log(reading: Reading, cost: Cost, err: DSError | None) -> None:
+    reading.requests += cost.requests
     outcome, reason = (err.code, err.reason) if err else ("listed", "")
     log_fetch(f"list_{reading.kind}", outcome, cost, reason=reason, demarche=reading.demarche)

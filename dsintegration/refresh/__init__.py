@@ -10,7 +10,7 @@ from itertools import chain
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from dsintegration import conf, counters, journal
+from dsintegration import conf, journal
 from dsintegration.files.copies import drop_copies, keep_files
 from dsintegration.mirror.absences import store_failures
 from dsintegration.mirror.choices import incomplete
@@ -63,9 +63,7 @@ def refresh(
         to_ask = set() if limit or is_partial else awaiting_scan()
         rows = Demarche.objects.all() if followed is None else followed
         if limit is None:
-            sent_before = client.requests
             yield from read_lists(run, due, rows, WORTH_A_LIST, to_ask)
-            counters.count_requests(client.requests - sent_before)
             if outage.stopped_by:  # nobody else notes it
                 now = run.moment(client.now())
                 store_failures([outage.stopped_by], instance, now, by)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.db.models import Count, Min, Q, QuerySet
 
-from dsintegration import conf
+from dsintegration import conf, counters
 from dsintegration.exceptions import DSInvalidResponse, DSUnavailable, Reason
 from dsintegration.mirror import following
 from dsintegration.mirror.absences import store_failures, store_gone, store_unmoved
@@ -75,12 +75,15 @@ def read_lists(
     by_number = {plan.demarche.number: plan for plan in plans}
     readings = [reading for plan in plans for reading in plan.readings.values()]
     pages = read_all(run.client, readings, at_once=conf.in_flight(), outage=run.outage)
-    for page in pages:
-        if page.reading.kind is Kind.MOVED and page.reading.with_dossiers:
-            yield from _store_page(run, by_number[page.reading.demarche], page)
-        if run.must_stop():
-            pages.close()
-            return
+    try:
+        for page in pages:
+            if page.reading.kind is Kind.MOVED and page.reading.with_dossiers:
+                yield from _store_page(run, by_number[page.reading.demarche], page)
+            if run.must_stop():
+                pages.close()
+                return
+    finally:
+        counters.count_requests(sum(reading.requests for reading in readings))
     for plan in plans:
         _note_state(run, plan)
     yield from _store_news(run, plans)

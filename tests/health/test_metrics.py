@@ -21,7 +21,9 @@ from config.celery import app
 from dsintegration.background import hand_over
 from dsintegration.exceptions import DSError
 from dsintegration.health import metrics
-from dsintegration.models import Counter, Dossier, Platform
+from dsintegration.models import Counter, Demarche, Dossier, Platform
+from dsintegration.platform.documents import GET_MOVED_WHOLE
+from dsintegration.sandbox import Reply
 from dsintegration.services import fetch_demarche, fetch_dossier, fetch_dossiers
 from dsintegration.usager.mails import MailNotSent, send_link
 from tests.factories import DossierFactory
@@ -161,6 +163,20 @@ def test_requests_for_lists_and_demarches_count(sandbox, tracked):
     assert figures()["platform_requests_total"] == before + len(sandbox.received) == before + 3
     fetch_demarche(901)
     assert figures()["platform_requests_total"] == before + 4
+
+
+def test_so_do_those_for_a_page_that_came_without_its_dossiers(sandbox, tracked, monkeypatch):
+    """Once each: they are fetched while lists are read."""
+    tracked(3)
+    Demarche.objects.update(followed=True)
+    whole, before = sandbox.answer, figures()["platform_requests_total"]
+    monkeypatch.setattr(
+        sandbox,
+        "answer",
+        lambda asked: Reply(504) if asked.body["query"] == GET_MOVED_WHOLE.text else whole(asked),
+    )
+    Run()
+    assert figures()["platform_requests_total"] == before + len(sandbox.received)
 
 
 def test_mails(settings, monkeypatch):
