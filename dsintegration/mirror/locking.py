@@ -5,7 +5,6 @@ of commits, and writers never wait for each other in a circle. Nobody waits for 
 comes says how long he has (`patience`).
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -32,9 +31,6 @@ PATIENCE, A_PAGE = 60.0, 10.0
 # What a caller without the lock is told to wait before he asks again, in seconds.
 PAUSE = 5
 LOCK_NOT_AVAILABLE, SQLITE_BUSY = "55P03", 5
-# How often SQLite's lock is tried, in seconds. Left to itself, SQLite comes back after 100 ms, and
-# finds it taken again by a refresh that left it for less.
-TRIED_EVERY = 0.002
 
 # Instances that this process has found to be the database's own: no need to look before each call.
 _recognised: set[str] = set()
@@ -69,9 +65,7 @@ def writing(instance: str | None, patience: float = PATIENCE) -> Iterator[Platfo
         try:
             if connection.vendor == "sqlite":
                 stack.enter_context(_busy_timeout(patience))
-                _begin_in_sqlite(stack, patience)
-            else:
-                stack.enter_context(transaction.atomic(durable=True))
+            stack.enter_context(transaction.atomic(durable=True))
             platform = _lock(patience)
         except OperationalError as err:
             if not _is_busy(err):
@@ -95,20 +89,6 @@ def _locked(patience: float) -> list[Platform]:
     if not connection.features.has_select_for_update:
         return rows_of(Platform, pk=[Platform.SINGLETON])
     return list(Platform.objects.raw(LOCK, [f"{patience * 1000:.0f}"]))
-
-
-def _begin_in_sqlite(stack: ExitStack, patience: float) -> None:
-    """SQLite waits where the transaction begins."""
-    gives_up_at = time.monotonic() + patience
-    with _busy_timeout(TRIED_EVERY):
-        while True:
-            try:
-                stack.enter_context(transaction.atomic(durable=True))
-            except OperationalError as err:
-                if not _is_busy(err) or time.monotonic() > gives_up_at:
-                    raise
-            else:
-                return
 
 
 @contextmanager

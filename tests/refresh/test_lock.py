@@ -3,7 +3,6 @@
 import sqlite3
 import threading
 import time
-from contextlib import closing
 
 import pytest
 from django.db import OperationalError, connection
@@ -102,25 +101,6 @@ def test_few_dossiers_at_a_time(tracked, monkeypatch):
     moment = Moment(timezone.now(), timezone.now())
     instance = Platform.objects.get().instance
     assert list(store_unmoved(Dossier.objects.all(), {FIRST}, instance, moment)) == [2, 3, 2]
-
-
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has a queue")
-def test_sqlite_is_asked_over_and_over():
-    """Whoever writes much leaves its lock for some milliseconds at a time."""
-    tries = []
-    other = connection.copy()
-
-    def leave_at_the_third(execute, sql, params, many, context):
-        if sql == "BEGIN IMMEDIATE":
-            tries.append(sql)
-            if len(tries) == 3:
-                other.close()
-        return execute(sql, params, many, context)
-
-    with closing(other), connection.execute_wrapper(leave_at_the_third):
-        other.cursor().execute("BEGIN IMMEDIATE")
-        with writing(None, patience=60):
-            assert len(tries) == 3
 
 
 def test_sqlite_that_recovers_is_busy():
