@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+from tests.bench.app import start
 from tests.bench.clock import compare
 from tests.bench.statements import count_statements
 
@@ -86,21 +87,7 @@ def bench_start() -> None:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, stub() as url:
-        os.environ |= {
-            "DATABASE_URL": f"sqlite:///{folder}/bench.sqlite3",
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "DS_API_TOKEN": "a" * 84,
-            "DS_API_URL": url,
-            "DS_SANDBOX": "",
-            "DEBUG": "",
-            "LOG_LEVEL": "WARNING",
-            "SECRET_KEY": "for the bench only",
-        }
-        import django
-        from django.core.management import call_command
-
-        django.setup()
-        call_command("migrate", verbosity=0)
+        start(url, folder)
         bench_service(url)
         bench_start()
 

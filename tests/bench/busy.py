@@ -5,7 +5,6 @@ the writers' lock, and for a core. Beside a process that only computes, it is th
 """
 
 import io
-import os
 import random
 import statistics
 import subprocess
@@ -21,6 +20,7 @@ from importlib import import_module
 from itertools import count
 from typing import Any
 
+from tests.bench.app import start
 from tests.bench.clock import seconds
 from tests.bench.refresh import PROJECT, control, platform
 from tests.bench.slow import DEMARCHES, FIRST
@@ -203,23 +203,9 @@ def compute() -> None:
 
 def main() -> None:
     with platform("--alone-at-once") as origin, tempfile.TemporaryDirectory() as folder:
-        os.environ |= {
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "DATABASE_URL": os.environ.get("DATABASE_URL") or f"sqlite:///{folder}/bench.sqlite3",
-            "DS_API_TOKEN": "a" * 84,
-            "DS_API_URL": f"{origin}/api/v2/graphql",
-            "DS_RATE_LIMIT": "400",
-            "DS_SANDBOX": "",
-            "DEBUG": "",
-            "LOG_LEVEL": "WARNING",
-            "SECRET_KEY": "for the bench only",
-        }
-        import django
-        from django.core.management import call_command
+        start(f"{origin}/api/v2/graphql", folder, DS_RATE_LIMIT="400")
         from django.db import connection
 
-        django.setup()
-        call_command("migrate", verbosity=0)
         print(f"one fetch beside a refresh of {DOSSIERS:,} ({connection.vendor})")
         control(origin, 0, DOSSIERS)
         fill()

@@ -12,6 +12,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from tests.bench.__main__ import number, stub
+from tests.bench.app import start
 from tests.bench.clock import compare
 from tests.bench.statements import count_statements
 
@@ -93,21 +94,7 @@ def bench(url: str) -> None:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, stub(*(f"10:{n}" for n in CHAMPS)) as url:
-        os.environ |= {
-            "DATABASE_URL": f"sqlite:///{folder}/bench.sqlite3",
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "DS_API_TOKEN": "a" * 84,
-            "DS_API_URL": url,
-            "DS_SANDBOX": "",
-            "DEBUG": "",
-            "LOG_LEVEL": "WARNING",
-            "SECRET_KEY": "for the bench only",
-        }
-        import django
-        from django.core.management import call_command
-
-        django.setup()
-        call_command("migrate", verbosity=0)
+        start(url, folder)
         bench(url)
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from tests.bench.app import start
 from tests.bench.clock import seconds
 from tests.bench.slow import FIRST
 from tests.bench.statements import count_statements
@@ -192,23 +193,9 @@ def bench_memory() -> None:
 
 def main() -> None:
     with platform() as origin, tempfile.TemporaryDirectory() as folder:
-        os.environ |= {
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "DATABASE_URL": os.environ.get("DATABASE_URL") or f"sqlite:///{folder}/bench.sqlite3",
-            "DS_API_TOKEN": "a" * 84,
-            "DS_API_URL": f"{origin}/api/v2/graphql",
-            "DS_RATE_LIMIT": "400",
-            "DS_SANDBOX": "",
-            "DEBUG": "",
-            "LOG_LEVEL": "WARNING",
-            "SECRET_KEY": "for the bench only",
-        }
-        import django
-        from django.core.management import call_command
+        start(f"{origin}/api/v2/graphql", folder, DS_RATE_LIMIT="400")
         from django.db import connection
 
-        django.setup()
-        call_command("migrate", verbosity=0)
         print(f"refresh_dossiers, {DOSSIERS:,} dossiers ({connection.vendor})")
         bench_time(origin)
         if connection.vendor == "sqlite":
