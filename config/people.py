@@ -1,7 +1,6 @@
 """Accounts and groups in Django's own pages, for superusers: in French, whatever Django's version.
 
-Django builds its titles out of words that French does not put together so (« Ajout de
-utilisateur »), and keeps the names of its rights in English.
+Django keeps the names of its rights in English.
 """
 
 from typing import Any
@@ -9,10 +8,10 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission, User
-from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 
 from dsintegration.admin.kept import keep_typed
+from dsintegration.admin.titles import TitledAdmin
 
 VERBS = {
     "add": "Peut ajouter",
@@ -32,33 +31,13 @@ def right_in_words(right: Permission) -> str:
     return f"{app} : {content_type.name} : {VERBS[verb] if is_djangos else right.name}"
 
 
-class InFrench(admin.ModelAdmin):  # type: ignore[type-arg]
-    """`titles`: of the list, of a new row, of one that is there."""
-
-    titles: tuple[str, str, str]
-
+class InFrench(TitledAdmin):
     @property
     def urls(self) -> list[URLPattern]:
         patterns: list[URLPattern] = self.get_urls()
         for pattern in patterns:
             pattern.callback = keep_typed(self.admin_site, pattern.callback)
         return patterns
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        titled = {"title": self.titles[0]} | (extra_context or {})
-        return super().changelist_view(request, titled)
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        titled = {"title": self.titles[1] if object_id is None else self.titles[2]}
-        return super().changeform_view(request, object_id, form_url, titled | (extra_context or {}))
 
     def formfield_for_manytomany(self, db_field: Any, *args: Any, **kwargs: Any) -> Any:
         field: Any = super().formfield_for_manytomany(db_field, *args, **kwargs)
@@ -72,7 +51,7 @@ admin.site.unregister([User, Group])
 
 @admin.register(User)
 class AccountAdmin(InFrench, UserAdmin):  # type: ignore[type-arg]
-    titles = ("Utilisateurs", "Nouvel utilisateur", "Utilisateur")
+    title_of_new = "Nouvel utilisateur"
     # Django's two boxes beside each other, and its two fields of a date, are nameless to a reader.
     filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")
@@ -80,5 +59,5 @@ class AccountAdmin(InFrench, UserAdmin):  # type: ignore[type-arg]
 
 @admin.register(Group)
 class ServiceAdmin(InFrench, GroupAdmin):
-    titles = ("Groupes", "Nouveau groupe", "Groupe")
+    title_of_new = "Nouveau groupe"
     filter_horizontal = ()

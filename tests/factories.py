@@ -6,6 +6,7 @@ from typing import Any
 import factory
 
 from dsintegration.models import Demarche, Dossier, File, Message
+from dsintegration.sandbox import Reply
 
 
 class DemarcheFactory(factory.django.DjangoModelFactory[Demarche]):
@@ -115,3 +116,22 @@ def dossier_answer(number: int, /, **fields: Any) -> dict[str, Any]:
         },
         "messages": [message_answer("m1"), message_answer("m2")],
     } | fields
+
+
+# How a dossier that is asked for alone fails by itself.
+FAILURES = [
+    Reply(body={"data": {"dossier": {}}}),
+    Reply(body={"data": {"dossier": dossier_answer(7, usager=None)}}),
+    Reply(body={"data": {"dossier": dossier_answer(8)}}),
+    Reply(body={"data": None}),
+    Reply(body="<html>"),
+    Reply(body=b"\xff"),
+    Reply(body={"errors": [{"extensions": {"code": "timeout"}}], "data": None}),
+    Reply(body={"errors": [{"extensions": {"code": "invalid_null"}}], "data": None}),
+    Reply(500, ""),
+    Reply(502, ""),
+    Reply(504, ""),
+    Reply(404, ""),
+    Reply(413, ""),
+    Reply(body={}, headers={"Content-Encoding": "gzip"}),
+]

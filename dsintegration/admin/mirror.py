@@ -12,9 +12,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import yesno
 from django.urls import URLPattern, reverse
 from django.utils.functional import cached_property
-from django.utils.text import capfirst
 
 from dsintegration.admin.kept import keep_typed
+from dsintegration.admin.titles import TitledAdmin
 from dsintegration.perimeters import sight_of
 
 
@@ -28,7 +28,7 @@ def in_words(name: str, description: str) -> Callable[[Any], str]:
     return cell
 
 
-class PerimeterAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class PerimeterAdmin(TitledAdmin):
     """Rows outside the account's perimeter do not exist, whatever the address or the action.
 
     A subclass says how a row leads to its démarche, or limits its rows by itself.
@@ -57,26 +57,6 @@ class PerimeterAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         return sight_of(request.user).limit(super().get_queryset(request), self.path_to_demarche)
-
-    # Django puts titles together as French does not: « Modification de démarche ».
-    title_of_new = ""
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        titled = {"title": capfirst(self.opts.verbose_name_plural)} | (extra_context or {})
-        return super().changelist_view(request, titled)
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        title = capfirst(self.opts.verbose_name) if object_id else self.title_of_new
-        titled = {"title": title} | (extra_context or {})
-        return super().changeform_view(request, object_id, form_url, titled)
 
     def get_search_fields(self, request: HttpRequest) -> Any:
         """None for Django's autocomplete, which would list rows that no journal tells of."""

@@ -18,7 +18,7 @@ from dsintegration.models import ApiKey, Demarche, Dossier, JournalEntry, Ongoin
 from dsintegration.representation import dossier_as_json
 from dsintegration.sandbox import TOKEN, Reply
 from tests.conftest import caller
-from tests.factories import DemarcheFactory, DossierFactory, dossier_answer
+from tests.factories import FAILURES, DemarcheFactory, DossierFactory, dossier_answer
 
 pytestmark = pytest.mark.django_db
 
@@ -195,25 +195,7 @@ class TestLimitedKeys:
         yield
         ended.set()
 
-    @pytest.mark.parametrize(
-        "reply",
-        [
-            Reply(body={"data": {"dossier": {}}}),
-            Reply(body={"data": {"dossier": dossier_answer(7, usager=None)}}),
-            Reply(body={"data": {"dossier": dossier_answer(8)}}),
-            Reply(body={"data": None}),
-            Reply(body="<html>"),
-            Reply(body=b"\xff"),
-            Reply(body={"errors": [{"extensions": {"code": "timeout"}}], "data": None}),
-            Reply(body={"errors": [{"extensions": {"code": "invalid_null"}}], "data": None}),
-            Reply(500, ""),
-            Reply(502, ""),
-            Reply(504, ""),
-            Reply(404, ""),
-            Reply(413, ""),
-            Reply(body={}, headers={"Content-Encoding": "gzip"}),
-        ],
-    )
+    @pytest.mark.parametrize("reply", FAILURES)
     def test_a_foreign_one_that_fails_tells_nothing(self, limited, sandbox, reply):
         sandbox.replies[7] = reply
         DossierFactory(number=7, demarche=DemarcheFactory(number=902))

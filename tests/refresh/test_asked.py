@@ -386,25 +386,23 @@ class TestWindows:
         [moved] = self.since(sandbox, GET_MOVED_WHOLE)
         assert timedelta(minutes=5) <= ended - moved < timedelta(minutes=5, seconds=1)
 
-    def test_the_next_look_back_goes_on_from_the_last_one(self, sandbox, tracked):
-        absent, _ = tracked(2)
-        Dossier.objects.filter(number=absent).update(
-            absent_since=ago(days=40), fetched_at=ago(days=50)
+    @pytest.mark.parametrize(
+        ("absent", "since"),
+        [
+            ({"days": 40}, {"days": 16, "hours": 25}),
+            ({"hours": 3}, {"days": 66}),
+        ],
+        ids=["from the last one", "but for those that are absent since"],
+    )
+    def test_the_next_look_back_goes_on(self, sandbox, tracked, absent, since):
+        number, _ = tracked(2)
+        Dossier.objects.filter(number=number).update(
+            absent_since=ago(**absent), fetched_at=ago(days=50)
         )
         Demarche.objects.update(deleted_read_at=ago(hours=25))
         Run()
         [deleted] = self.since(sandbox, GET_DELETED)
-        assert abs(deleted - ago(days=16, hours=25)) < timedelta(minutes=1)
-
-    def test_but_for_those_that_are_absent_since(self, sandbox, tracked):
-        absent, _ = tracked(2)
-        Dossier.objects.filter(number=absent).update(
-            absent_since=ago(hours=3), fetched_at=ago(days=50)
-        )
-        Demarche.objects.update(deleted_read_at=ago(hours=25))
-        Run()
-        [deleted] = self.since(sandbox, GET_DELETED)
-        assert abs(deleted - ago(days=66)) < timedelta(minutes=1)
+        assert abs(deleted - ago(**since)) < timedelta(minutes=1)
 
     def test_a_look_back_in_days_to_come_is_none(self, sandbox, tracked):
         """Stamped by a clock that went wrong: all is looked up anew."""
