@@ -10,13 +10,17 @@ from itertools import chain
 from operator import or_
 from typing import Any, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, connection
-from django.db.models import Model, Q, QuerySet, Value
-from django.db.models.sql import Query, UpdateQuery
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Field, JSONField, Model, Q, QuerySet, Value
+from django.db.models.constants import OnConflict
+from django.db.models.sql import InsertQuery, Query, UpdateQuery
 
 Row = TypeVar("Row", bound=Model)
 # Columns, and how many values of each.
 Counts = tuple[tuple[str, int], ...]
+# Values that the database takes as they are, save in a column of JSON.
+PLAIN = frozenset({str, int, bool, type(None)})
 
 
 @cache
@@ -59,6 +63,38 @@ def update(model: type[Model], values: Mapping[str, Any], **columns: Collection[
         cursor.execute(sql, [*new, *chain(*columns.values())])
 
 
+def upsert(rows: Sequence[Model], key: str, names: tuple[str, ...]) -> None:
+    """Insert the rows; of those that are here, which `key` tells, set the columns of `names`.
+
+    Each has its primary key then. One statement, or more where the database takes fewer parameters.
+    """
+    if not rows:
+        return
+    model, database = type(rows[0]), connections[DEFAULT_DB_ALIAS]
+    fields = _inserted(model)
+    most = database.ops.bulk_batch_size(fields, rows)
+    pks: dict[Any, Any] = {}
+    with database.cursor() as cursor:
+        for start in range(0, len(rows), most):
+            some = rows[start : start + most]
+            sql, by_column = _upsert(model, key, names, len(some))
+            values = [[_prepared(field, row, database) for field in fields] for row in some]
+            cursor.execute(
+                sql, [*map(list, zip(*values, strict=True))] if by_column else [*chain(*values)]
+            )
+            pks |= cursor.fetchall()
+    for row in rows:
+        row.pk = pks[getattr(row, key)]
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+
+
+def _prepared(field: "Field[Any, Any]", row: Model, database: BaseDatabaseWrapper) -> Any:
+    value = getattr(row, field.attname)
+    if type(value) in PLAIN and not isinstance(field, JSONField):
+        return value
+    return field.get_db_prep_save(value, database)
+
+
 def _counts(columns: Mapping[str, Collection[Any]]) -> Counts:
     return tuple((column, len(values)) for column, values in columns.items())
 
@@ -84,3 +120,21 @@ def _update(model: type[Model], names: tuple[str, ...], counts: Counts) -> str:
     query.add_update_values(dict.fromkeys(names, Value(0)))
     sql, _ = query.get_compiler(DEFAULT_DB_ALIAS).as_sql()
     return str(sql)
+
+
+@cache
+def _inserted(model: type[Model]) -> "list[Field[Any, Any]]":
+    return [field for field in model._meta.concrete_fields if not field.primary_key]
+
+
+@lru_cache(maxsize=200)
+def _upsert(model: type[Model], key: str, names: tuple[str, ...], count: int) -> tuple[str, bool]:
+    """The statement, and whether it takes an array of each column, as PostgreSQL's of many rows."""
+    fields, meta = _inserted(model), model._meta
+    columns = {"update_fields": map(meta.get_field, names), "unique_fields": [meta.get_field(key)]}
+    query = InsertQuery(model, on_conflict=OnConflict.UPDATE, **columns)
+    query.insert_values(fields, [model()] * count)
+    compiler = query.get_compiler(DEFAULT_DB_ALIAS)
+    compiler.returning_fields = [meta.get_field(key), meta.pk]
+    [(sql, parameters)] = compiler.as_sql()
+    return str(sql), len(parameters) == len(fields) < count * len(fields)

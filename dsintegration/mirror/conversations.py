@@ -131,40 +131,32 @@ def _marks(row: list[Any] | None) -> str:
     return row[MESSAGE.index("file_marks")] if row else ""
 
 
-def queue_of(
+def summary_of(
     messages: list[list[Any]], usager_email: str, settled_until: datetime | None
-) -> dict[str, Any]:
-    """What agents see of a conversation: who wrote last, automatic messages aside, and since when
-    an answer is awaited. A message that came after « rien à répondre » undoes it.
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What lists show of a conversation: our JSON, then agents' queue.
+
+    A deleted or absent message is nobody's last word; automatic ones are none of the queue's, which
+    has since when an answer is awaited. A message that came after « rien à répondre » undoes it.
     """
-    people = [
-        (author, created_at)
-        for author, created_at in _readable(messages, usager_email)
-        if author is not Author.SYSTEME
-    ]
-    last_author, last_at = people[-1] if people else ("", None)
+    readable = _readable(messages, usager_email)
+    people = [row for row in readable if row[0] is not Author.SYSTEME]
+    last_author, last_at = readable[-1] if readable else ("", None)
+    last_person, last_human_at = people[-1] if people else ("", None)
     awaiting = list(takewhile(lambda row: row[0] is Author.USAGER, reversed(people)))
     if settled_until is not None:
         awaiting = [row for row in awaiting if row[1] > settled_until]
-    return {
-        "last_human_at": last_at,
-        "last_human_author": str(last_author),
-        "waiting_since": awaiting[-1][1] if awaiting else None,
-        "settled_until": None if awaiting else settled_until,
-    }
-
-
-def summary_of(messages: list[list[Any]], usager_email: str) -> dict[str, Any]:
-    """What lists show of a conversation; a deleted or absent message is nobody's last word."""
-    readable = _readable(messages, usager_email)
-    last_author, last_at = readable[-1] if readable else (None, None)
-    authors = (author for author, _ in reversed(readable))
-    last_person = next((author for author in authors if author is not Author.SYSTEME), None)
-    return {
+    shown = {
         "messages_count": len(messages),
         "last_message_at": last_at,
-        "last_message_author": last_author.value if last_author else "",
+        "last_message_author": str(last_author),
         "usager_spoke_last": last_person is Author.USAGER,
+    }
+    return shown, {
+        "last_human_at": last_human_at,
+        "last_human_author": str(last_person),
+        "waiting_since": awaiting[-1][1] if awaiting else None,
+        "settled_until": None if awaiting else settled_until,
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection
 
-from dsintegration.mirror.composed import names_of, select, update
+from dsintegration.mirror.composed import names_of, select, update, upsert
 from dsintegration.mirror.locking import save_platform
 from dsintegration.models import Demarche, Dossier, Message, Platform
 from dsintegration.moments import Moment
@@ -111,22 +111,14 @@ def write_demarches(rows: Sequence[Demarche], moment: Moment) -> dict[int, int]:
         return dict(cursor.fetchall())
 
 
-def _upsert(model: Any, rows: Sequence[Any], key: str, columns: Sequence[str]) -> None:
-    """One statement, however many rows: new ones inserted, known ones brought up to date."""
-    for row in rows:
-        row.pk = None  # conflicts are found by `key` alone; the database gives the pk back
-    if rows:
-        model.objects.bulk_create(
-            rows, update_conflicts=True, unique_fields=[key], update_fields=columns
-        )
-
-
 def write_dossiers(dossiers: list[Dossier]) -> None:
-    _upsert(Dossier, dossiers, "number", DOSSIER)
+    upsert(dossiers, "number", DOSSIER)
 
 
 def write_messages(messages: list[Message]) -> None:
-    _upsert(Message, messages, "ds_id", ("dossier_id", *MESSAGE))
+    for message in messages:
+        message.dossier = message.dossier  # which has its key only now, where it is new
+    upsert(messages, "ds_id", ("dossier_id", *MESSAGE))
 
 
 def touch(dossiers: list[Dossier], sent_at: datetime) -> None:

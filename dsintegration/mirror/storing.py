@@ -21,7 +21,6 @@ from dsintegration.mirror.composed import rows_of
 from dsintegration.mirror.conversations import (
     conversation_of,
     left_behind,
-    queue_of,
     stored_messages,
     summary_of,
 )
@@ -141,8 +140,9 @@ def store(
         for dossier, rest in left_behind(messages, stored, known, results):
             platform.version += 1
             dossier.version, dossier.changed_at = platform.version, timezone.now()
-            loud = _assign(dossier, summary_of(rest, dossier.usager_email))
-            _assign(dossier, queue_of(rest, dossier.usager_email, dossier.settled_until))
+            summary, queue = summary_of(rest, dossier.usager_email, dossier.settled_until)
+            loud = _assign(dossier, summary)
+            _assign(dossier, queue)
             changes.append(Change(dossier, False, frozenset([*loud, "messages"]), []))
             to_write.append(dossier)
 
@@ -252,17 +252,18 @@ def _assign_all(
     moment: Moment,
 ) -> tuple[list[str], bool]:
     """Set every column; those that our JSON shows and that differ, and whether another one does."""
+    summary, queue = summary_of(messages, payload.usager.email, dossier.settled_until)
     shown: dict[str, Any] = {name: getattr(payload, name) for name in COPIED} | {
         "ds_id": payload.id,
         "usager_email": payload.usager.email,
         "demarche": demarche,
-        **summary_of(messages, payload.usager.email),
+        **summary,
     }
     # What our JSON does not show makes no new version.
     others: dict[str, Any] = {
         "date_derniere_correction_en_attente": payload.date_derniere_correction_en_attente,
         "usager_account_deleted": payload.usager.is_deleted,
-        **queue_of(messages, payload.usager.email, dossier.settled_until),
+        **queue,
     }
     content, about_it = _content(dossier, payload, demarche, moment)
     shown |= content
