@@ -133,7 +133,7 @@ def _upsert(model: type[Model], key: str, names: tuple[str, ...], count: int) ->
     fields, meta = _inserted(model), model._meta
     columns = {"update_fields": map(meta.get_field, names), "unique_fields": [meta.get_field(key)]}
     query = InsertQuery(model, on_conflict=OnConflict.UPDATE, **columns)
-    query.insert_values(fields, [model()] * count)
+    query.insert_values(fields, [model(**{field.attname: None for field in fields})] * count)
     compiler = query.get_compiler(DEFAULT_DB_ALIAS)
     compiler.returning_fields = [meta.get_field(key), meta.pk]
     [(sql, parameters)] = compiler.as_sql()

@@ -43,7 +43,8 @@ from tests.factories import dossier_answer, message_answer
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 DEMARCHES = (7, 8)
 FIRST = 70_000
-TWO_WEEKS, EXPIRED_KEPT = timedelta(days=14), timedelta(days=30)
+TWO_WEEKS = timedelta(days=14)
+EXPIRED_KEPT, ABSENT_KEPT = timedelta(days=30), timedelta(days=90)  # as the settings of the test
 FORM = tuple(Line(300 + key, "Text", f"Question {key}") for key in range(3))
 REVISION = {
     "champDescriptors": [line.descriptor for line in FORM],
@@ -299,10 +300,16 @@ class World:
     def check(self) -> None:
         """The mirror is the platform's."""
         rows = {row.number: row for row in Dossier.objects.select_related("demarche")}
-        followed = set(Demarche.objects.filter(followed=True).values_list("number", flat=True))
+        demarches = dict(Demarche.objects.values_list("number", "followed"))
+        followed = {number for number, is_followed in demarches.items() if is_followed}
+        unheard = set()
         for number, life in self.lives.items():
             row, said = rows.get(number), life.answer
-            if life.is_destroyed:
+            if life.is_destroyed and row and said["demarche"]["number"] not in demarches:
+                # It went to a démarche of which we know nothing, and no list of ours names it.
+                assert row.absent_since, f"{number} was destroyed: {self.log}"
+                unheard.add(number)
+            elif life.is_destroyed:
                 assert row is None, f"{number} is kept, and was destroyed: {self.log}"
             elif life.hidden:
                 assert row is None or row.absent_since, f"{number} is hidden: {self.log}"
@@ -315,6 +322,11 @@ class World:
                 assert row.absent_since is None, f"{number} is there: {self.log}"
                 assert row.messages.filter(absent_since=None).count() == len(said["messages"])
                 self.check_content(row, said)
+        if unheard:
+            self.now += ABSENT_KEPT
+            self.run("refresh_dossiers", "--full")
+            self.run("purge_dossiers")
+            assert not Dossier.objects.filter(number__in=unheard).exists(), self.log
 
     def check_content(self, row: Dossier, said: dict) -> None:
         """What is chosen of the form is here, and nothing else, nor in the index."""
