@@ -35,7 +35,7 @@ PARTS = {
     "dsintegration.refresh.lists.read_all": "lists",
     "dsintegration.refresh.lists.store_unmoved": "vouching",
     "dsintegration.refresh.lists._strays": "strays",
-    "dsintegration.refresh.fetch_dossiers": "batches",
+    "dsintegration.refresh.run.fetch_dossiers": "batches",
 }
 # Each row of the model dossier once more for every number, on SQLite and on PostgreSQL.
 COPY = """
