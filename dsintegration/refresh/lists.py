@@ -226,7 +226,7 @@ def _store_page(run: Run, plan: Plan, page: Page) -> Iterator[int]:
     seen = {payload.number for payload in given.nodes}
     seen |= {fault.dossier_number for fault in given.faults if fault.dossier_number}
     left = given.numbers - seen
-    for outcome in run.fetch(sorted(left)):
+    for outcome in run.fetch(sorted(left)) if left else ():
         if outcome.error is None or outcome.error.concerns_dossier:
             left -= {outcome.number}
         yield 1
