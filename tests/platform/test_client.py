@@ -9,6 +9,7 @@ import ssl
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from io import BytesIO
@@ -550,6 +551,28 @@ class TestNetwork:
         )
         client = make_client(f"http://localhost:{port}/api/v2/graphql")
         assert client.get_dossier(12345)["number"] == 12345
+
+    def test_an_address_that_keeps_silent_takes_no_more_than_its_timeout(
+        self, sandbox, make_client, monkeypatch
+    ):
+        port = int(re.search(r":(\d+)/", sandbox.url)[1])
+        with ExitStack() as opened:
+            full = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+            for _ in range(3):  # a full queue leaves the others without an answer
+                waiting = opened.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(full.getsockname())
+            monkeypatch.setattr(
+                "socket.getaddrinfo",
+                lambda *_, **__: [
+                    (socket.AF_INET, socket.SOCK_STREAM, 6, "", full.getsockname()),
+                    (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)),
+                ],
+            )
+            client = make_client(
+                f"http://localhost:{port}/api/v2/graphql", timeouts=(0.2, 35), budget=5
+            )
+            assert client.get_dossier(12345)["number"] == 12345
 
     @pytest.mark.parametrize(
         "part", [b"", b"HTTP/1.", OK[:-20], OK, OK + b"\r\n", OK + b"Content-Length: 99\r\n\r\n{"]
