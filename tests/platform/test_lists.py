@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 from threading import Barrier
 
 import pytest
+from django.utils import timezone
 
 from dsintegration.platform.client import get_client
-from dsintegration.platform.documents import GET_PULSE
+from dsintegration.platform.documents import GET_MOVED_WHOLE, GET_PULSE
 from dsintegration.platform.lists import Kind, Reading, read_all
 from dsintegration.platform.outage import Outage
 from dsintegration.sandbox import Reply
@@ -47,12 +48,71 @@ def demarches_asked(sandbox) -> list[int]:
     return [each["demarche"] for each in variables if "demarche" in each]
 
 
+def sizes_asked(sandbox) -> list[int]:
+    variables = [request.body.get("variables") or {} for request in sandbox.received]
+    return [each["first"] for each in variables if "first" in each]
+
+
 def test_no_more_pages_than_are_wanted(sandbox, read):
     for number in range(FIRST, FIRST + 10):
         sandbox.dossiers[number] = dossier_answer(number)
     short = reading(size=1, most_pages=2)
     assert [len(page.page.numbers) for page in read([short])] == [1, 2]
+    assert short.numbers == {FIRST, FIRST + 1, FIRST + 2}
     assert not short.is_complete
+
+
+def test_a_list_is_as_new_as_its_first_request(sandbox, read, monkeypatch):
+    for number in range(FIRST, FIRST + 3):
+        sandbox.dossiers[number] = dossier_answer(number)
+    whole, received = sandbox.answer, []
+
+    def answer(request):
+        received.append(timezone.now())
+        return whole(request)
+
+    monkeypatch.setattr(sandbox, "answer", answer)
+    long = reading(size=1)
+    first, second = read([long])
+    assert first.sent_at <= received[0] <= second.sent_at <= received[1]
+    assert long.sent_at == first.sent_at
+    assert long.is_complete
+
+
+def test_whole_dossiers_that_are_too_heavy_are_asked_for_in_halves(sandbox, read, monkeypatch):
+    """Below five it is one of them that is at fault: their numbers will do."""
+    sandbox.dossiers[FIRST] = dossier_answer(FIRST)
+    whole = sandbox.answer
+    monkeypatch.setattr(
+        sandbox,
+        "answer",
+        lambda request: (
+            Reply(504) if request.body["query"] == GET_MOVED_WHOLE.text else whole(request)
+        ),
+    )
+    heavy = reading(size=40, with_dossiers=True)
+    [page] = read([heavy])
+    assert sizes_asked(sandbox) == [40, 20, 10, 5, 25]
+    assert (page.page.numbers, page.page.nodes) == ({FIRST}, [])
+    assert heavy.requests == 5
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (Reply(503), "maintenance"),
+        (
+            Reply(body={"errors": [{"extensions": {"code": "unauthorized"}}], "data": None}),
+            "no_right",
+        ),
+    ],
+)
+def test_what_smaller_pages_would_meet_too_is_asked_once(sandbox, read, monkeypatch, reply, reason):
+    monkeypatch.setattr(sandbox, "answer", lambda _: reply)
+    refused = reading(size=40, with_dossiers=True)
+    assert read([refused]) == []
+    assert set(sizes_asked(sandbox)) == {40}
+    assert refused.error.reason == reason
 
 
 def test_what_was_read_is_not_asked_again(sandbox, read):
