@@ -31,7 +31,9 @@ from dsintegration.exceptions import (
 from dsintegration.platform.client import get_client
 from dsintegration.platform.documents import GET_DOSSIER
 from dsintegration.platform.failures import http_moment
+from dsintegration.platform.rate_limit import has_room
 from dsintegration.platform.sockets import deadline, seconds_left
+from dsintegration.platform.tokens import fingerprint
 from dsintegration.sandbox import TOKEN, Reply
 from tests.factories import dossier_answer
 from tests.tcp import OK, TCPServer, read_request
@@ -499,6 +501,46 @@ class TestRetries:
         fail(get_client(web=True))
         assert not pauses
         assert len(sandbox.received) == 1
+
+
+class TestTokens:
+    A, B = "a" * 84, "b" * 84
+
+    @pytest.fixture
+    def two(self, sandbox, settings):
+        """Only B may read the dossier."""
+        settings.DS_API_TOKEN, settings.DS_API_TOKENS = "", [self.A, self.B]
+        sandbox.rights = {self.A: {7}, self.B: set()}
+        sandbox.dossiers[NUMBER] = dossier_answer(NUMBER)
+        return sandbox
+
+    def used(self, sandbox):
+        return [request.headers["Authorization"][-1] for request in sandbox.received]
+
+    def test_the_one_that_should_read_it_is_first(self, two):
+        client = get_client()
+        client.get_dossier(NUMBER)
+        client.tokens.expected[NUMBER] = fingerprint(self.B)
+        client.get_dossier(NUMBER)
+        assert self.used(two) == ["a", "b", "b"]
+
+    def test_one_that_is_refused_is_last(self, two):
+        del two.rights[self.A]
+        get_client().get_dossier(NUMBER)
+        get_client().get_dossier(NUMBER)
+        assert self.used(two) == ["a", "b", "b"]
+        assert get_client().tokens.refused() == [fingerprint(self.A)]
+
+    def test_one_alone_never_steps_aside(self, sandbox, settings):
+        settings.DS_API_TOKEN = self.A
+        assert fail(get_client()).reason == Reason.TOKEN_REFUSED
+        assert get_client().tokens.refused() == []
+
+    def test_requests_of_one_alone_take_the_room_of_all(self, sandbox, settings):
+        settings.DS_RATE_LIMIT = 1
+        assert has_room()
+        get_client().get_dossier(12345)
+        assert not has_room()
 
 
 class TestNetwork:
