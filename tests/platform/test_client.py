@@ -9,7 +9,7 @@ import ssl
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, nullcontext
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from io import BytesIO
@@ -28,6 +28,8 @@ from dsintegration.exceptions import (
     DSUnavailable,
     Reason,
 )
+from dsintegration.payloads.content import FAILURE
+from dsintegration.payloads.selection import Selection
 from dsintegration.platform.client import get_client
 from dsintegration.platform.documents import GET_DOSSIER
 from dsintegration.platform.failures import http_moment
@@ -739,6 +741,27 @@ class TestDeadline:
                 assert fail(client).reason == Reason.TIMEOUT
             assert seconds_left() is None
         assert server.connections == 1
+
+    @pytest.mark.parametrize(("budget", "around"), [(1, None), (3600, 1)])
+    def test_content_leaves_time_for_the_rest(self, make_client, budget, around):
+        answer = json.dumps({"data": {"dossier": {"number": NUMBER}}}).encode()
+        asked = []
+
+        def serve(connection):
+            asked.append(read_request(connection))
+            if b"demandeur" in asked[-1]:
+                connection.recv(1)
+            else:
+                connection.sendall(OK + b"Content-Length: %d\r\n\r\n%b" % (len(answer), answer))
+
+        with (
+            TCPServer(serve) as server,
+            closing(make_client(server.url, budget=budget)) as client,
+            deadline(around) if around else nullcontext(),
+        ):
+            dossier = client.get_dossier(NUMBER, Selection(demandeur=True))
+        assert dossier == {"number": NUMBER, FAILURE: "timeout"}
+        assert len(asked) == 2
 
     def test_a_page_waits_ten_seconds_in_all(self, sandbox):
         client = get_client(web=True)
