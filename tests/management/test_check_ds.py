@@ -235,6 +235,13 @@ class TestConnection:
         assert "hidden" not in report.text
         assert "account" not in report.text
 
+    def test_a_proxy_without_a_port(self, settings, monkeypatch):
+        settings.DS_API_URL = "https://platform.example.org/"
+        monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.org")
+        monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [])
+        said = Report().said["connection"]
+        assert "le nom du proxy http://proxy.example.org est introuvable" in said
+
     def test_a_proxy_that_refuses(self, settings, monkeypatch):
         def refuse(connection):
             read_request(connection)

@@ -9,6 +9,7 @@ import ssl
 import sys
 import threading
 import time
+from contextlib import ExitStack, closing, nullcontext
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from io import BytesIO
@@ -27,10 +28,14 @@ from dsintegration.exceptions import (
     DSUnavailable,
     Reason,
 )
+from dsintegration.payloads.content import FAILURE
+from dsintegration.payloads.selection import Selection
 from dsintegration.platform.client import get_client
 from dsintegration.platform.documents import GET_DOSSIER
 from dsintegration.platform.failures import http_moment
+from dsintegration.platform.rate_limit import has_room
 from dsintegration.platform.sockets import deadline, seconds_left
+from dsintegration.platform.tokens import fingerprint
 from dsintegration.sandbox import TOKEN, Reply
 from tests.factories import dossier_answer
 from tests.tcp import OK, TCPServer, read_request
@@ -500,6 +505,46 @@ class TestRetries:
         assert len(sandbox.received) == 1
 
 
+class TestTokens:
+    A, B = "a" * 84, "b" * 84
+
+    @pytest.fixture
+    def two(self, sandbox, settings):
+        """Only B may read the dossier."""
+        settings.DS_API_TOKEN, settings.DS_API_TOKENS = "", [self.A, self.B]
+        sandbox.rights = {self.A: {7}, self.B: set()}
+        sandbox.dossiers[NUMBER] = dossier_answer(NUMBER)
+        return sandbox
+
+    def used(self, sandbox):
+        return [request.headers["Authorization"][-1] for request in sandbox.received]
+
+    def test_the_one_that_should_read_it_is_first(self, two):
+        client = get_client()
+        client.get_dossier(NUMBER)
+        client.tokens.expected[NUMBER] = fingerprint(self.B)
+        client.get_dossier(NUMBER)
+        assert self.used(two) == ["a", "b", "b"]
+
+    def test_one_that_is_refused_is_last(self, two):
+        del two.rights[self.A]
+        get_client().get_dossier(NUMBER)
+        get_client().get_dossier(NUMBER)
+        assert self.used(two) == ["a", "b", "b"]
+        assert get_client().tokens.refused() == [fingerprint(self.A)]
+
+    def test_one_alone_never_steps_aside(self, sandbox, settings):
+        settings.DS_API_TOKEN = self.A
+        assert fail(get_client()).reason == Reason.TOKEN_REFUSED
+        assert get_client().tokens.refused() == []
+
+    def test_requests_of_one_alone_take_the_room_of_all(self, sandbox, settings):
+        settings.DS_RATE_LIMIT = 1
+        assert has_room()
+        get_client().get_dossier(12345)
+        assert not has_room()
+
+
 class TestNetwork:
     def test_nobody_listens(self, make_client, pauses):
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -550,6 +595,28 @@ class TestNetwork:
         )
         client = make_client(f"http://localhost:{port}/api/v2/graphql")
         assert client.get_dossier(12345)["number"] == 12345
+
+    def test_an_address_that_keeps_silent_takes_no_more_than_its_timeout(
+        self, sandbox, make_client, monkeypatch
+    ):
+        port = int(re.search(r":(\d+)/", sandbox.url)[1])
+        with ExitStack() as opened:
+            full = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+            for _ in range(3):  # a full queue leaves the others without an answer
+                waiting = opened.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(full.getsockname())
+            monkeypatch.setattr(
+                "socket.getaddrinfo",
+                lambda *_, **__: [
+                    (socket.AF_INET, socket.SOCK_STREAM, 6, "", full.getsockname()),
+                    (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)),
+                ],
+            )
+            client = make_client(
+                f"http://localhost:{port}/api/v2/graphql", timeouts=(0.2, 35), budget=5
+            )
+            assert client.get_dossier(12345)["number"] == 12345
 
     @pytest.mark.parametrize(
         "part", [b"", b"HTTP/1.", OK[:-20], OK, OK + b"\r\n", OK + b"Content-Length: 99\r\n\r\n{"]
@@ -674,6 +741,27 @@ class TestDeadline:
                 assert fail(client).reason == Reason.TIMEOUT
             assert seconds_left() is None
         assert server.connections == 1
+
+    @pytest.mark.parametrize(("budget", "around"), [(1, None), (3600, 1)])
+    def test_content_leaves_time_for_the_rest(self, make_client, budget, around):
+        answer = json.dumps({"data": {"dossier": {"number": NUMBER}}}).encode()
+        asked = []
+
+        def serve(connection):
+            asked.append(read_request(connection))
+            if b"demandeur" in asked[-1]:
+                connection.recv(1)
+            else:
+                connection.sendall(OK + b"Content-Length: %d\r\n\r\n%b" % (len(answer), answer))
+
+        with (
+            TCPServer(serve) as server,
+            closing(make_client(server.url, budget=budget)) as client,
+            deadline(around) if around else nullcontext(),
+        ):
+            dossier = client.get_dossier(NUMBER, Selection(demandeur=True))
+        assert dossier == {"number": NUMBER, FAILURE: "timeout"}
+        assert len(asked) == 2
 
     def test_a_page_waits_ten_seconds_in_all(self, sandbox):
         client = get_client(web=True)
