@@ -437,8 +437,8 @@ class TestMessagesThatMove:
     def test_it_is_announced(self, moved, django_capture_on_commit_callbacks):
         heard = []
 
-        def hear(dossier, fields, **_):
-            heard.append((dossier.number, fields))
+        def hear(dossier, created, fields, **_):
+            heard.append((dossier.number, created, fields))
 
         dossier_changed.connect(hear)
         try:
@@ -446,8 +446,9 @@ class TestMessagesThatMove:
                 fetch_dossier(self.OTHER)
         finally:
             dossier_changed.disconnect(hear)
-        assert sorted(number for number, _ in heard) == [NUMBER, self.OTHER]
-        assert all("messages" in fields for _, fields in heard)
+        assert sorted(number for number, *_ in heard) == [NUMBER, self.OTHER]
+        assert not any(created for _, created, _ in heard)
+        assert all("messages" in fields for *_, fields in heard)
 
     def test_behind_an_answer_that_is_older(self, moved, platform):
         """Of one request, the first dossier's answer is not taken, the other's is."""
