@@ -6,9 +6,10 @@ import sys
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from dsintegration.management.base import in_french
-from dsintegration.models import Dossier, Message
+from dsintegration.models import Dossier
 from dsintegration.representation import dossier_as_json
 from dsintegration.sandbox import TOKEN, Reply
 from tests.factories import dossier_answer, message_answer
@@ -187,8 +188,9 @@ class TestFailures:
         assert name in run.err
         assert not sandbox.received
 
-    def test_a_database_without_tables(self, sandbox, monkeypatch):
-        monkeypatch.setattr(Message._meta, "db_table", "nowhere")
+    def test_a_database_without_tables(self, sandbox):
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE dsintegration_message RENAME TO elsewhere")
         run = Run("12345")
         assert run.status == 1
         assert "manage.py migrate" in run.err
