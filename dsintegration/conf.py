@@ -262,12 +262,9 @@ def platform_name() -> str:
 def system_emails() -> frozenset[str]:
     """The addresses of automatic messages, in lower case."""
     emails = getattr(settings, "DS_SYSTEM_EMAILS", None) or SYSTEM_EMAILS
-    return _addresses(emails if isinstance(emails, str) else tuple(emails))
-
-
-@lru_cache
-def _addresses(emails: str | tuple[str, ...]) -> frozenset[str]:
-    if isinstance(emails, str) or not all("@" in email for email in emails):
+    if isinstance(emails, str) or not all(
+        isinstance(email, str) and "@" in email for email in emails
+    ):
         raise ImproperlyConfigured("DS_SYSTEM_EMAILS doit être une liste d'adresses électroniques.")
     return frozenset(email.strip().lower() for email in emails)
 

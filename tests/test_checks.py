@@ -57,6 +57,8 @@ def test_what_is_kept_for_ever_is_named(good):
         ("DS_SITE_URL", "ftp://demarche.example.org", ["E005"]),
         ("DS_SYSTEM_EMAILS", "contact@example.org", ["E006"]),
         ("DS_SYSTEM_EMAILS", ["contact"], ["E006"]),
+        ("DS_SYSTEM_EMAILS", [None], ["E006"]),
+        ("DS_SYSTEM_EMAILS", [["contact@example.org"]], ["E006"]),
         ("DS_JOURNAL_KEPT", "a year", ["E014"]),
         ("DS_FRESH_WITHIN", "soon", ["E040"]),
         ("DS_FULL_WITHIN", "36", ["E040"]),

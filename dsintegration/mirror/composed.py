@@ -70,8 +70,8 @@ def upsert(rows: Sequence[Model], key: str, names: tuple[str, ...]) -> None:
     """
     if not rows:
         return
-    model, database = type(rows[0]), connections[DEFAULT_DB_ALIAS]
-    fields = _inserted(model)
+    model, fields = type(rows[0]), _inserted(type(rows[0]))
+    database = connections[DEFAULT_DB_ALIAS]  # `connection` looks it up again for each value
     most = database.ops.bulk_batch_size(fields, rows)
     pks: dict[Any, Any] = {}
     with database.cursor() as cursor:

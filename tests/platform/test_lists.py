@@ -122,7 +122,7 @@ def test_what_was_read_is_not_asked_again(sandbox, read):
 
 def test_two_lists_are_under_way_at_once(sandbox, read, monkeypatch):
     sandbox.dossiers[FIRST] = dossier_answer(FIRST)
-    whole, together = sandbox.answer, Barrier(2, timeout=2)
+    whole, together = sandbox.answer, Barrier(2, timeout=30)
 
     def answer(request):
         together.wait()
