@@ -5,6 +5,7 @@ that it does not know with the lines that they made. Whoever shows the result sa
 same (bodies/__init__.py): nothing here decides what is harmless.
 """
 
+import html
 import re
 
 # Elements that stay, besides those of tables; those that make lines like a <div>.
@@ -53,31 +54,34 @@ _TAG = re.compile(
 _ATTRIBUTE = re.compile(r"([^\s\"'=/>]++)(?:\s*+=\s*+(\"[^\"]*+\"|'[^']*+'|[^\s\"'>]++))?+")
 
 
-def plain_html(html: str) -> str:
-    """The same lines in few elements, without attributes but the addresses of links."""
-    if "<" not in html:
-        return html.replace("\n", "<br>")
+def plain_html(mail: str) -> str:
+    """The same lines in few elements, without attributes but the addresses of links.
+
+    No letter of the text is a reference there but `&amp;` and `&lt;`.
+    """
+    if "<" not in mail:
+        return _escaped(mail).replace("\n", "<br>")
     page = _Page()
     place = 0
-    while found := _BEGINNING.search(html, place):
+    while found := _BEGINNING.search(mail, place):
         start = found.start()
-        page.text(html[place:start])
+        page.text(mail[place:start])
         place = start
-        if comment := _COMMENT.match(html, start):
+        if comment := _COMMENT.match(mail, start):
             place = comment.end()
-        elif tag := _TAG.match(html, start):
+        elif tag := _TAG.match(mail, start):
             name = tag[2].lower()
             place = tag.end()
             if name in _HIDDEN and not tag[1]:
-                end = re.compile(rf"</{name}[\s/>]", re.IGNORECASE).search(html, place)
-                place = end.start() if end else len(html)
+                end = re.compile(rf"</{name}[\s/>]", re.IGNORECASE).search(mail, place)
+                place = end.start() if end else len(mail)
             elif tag[1]:
                 page.end(name)
             else:
                 page.start(name, tag[3])
         else:
             break  # it never ends: it was a letter among others
-    page.text(html[place:])
+    page.text(mail[place:])
     return page.finished()
 
 
@@ -108,7 +112,7 @@ class _Page:
             self._make_room()
             self._out += [tag for _, tag in self._formats[self._written :]]
             self._written = len(self._formats)
-            self._out.append(text.replace("<", "&lt;"))
+            self._out.append(_escaped(text))
 
     def start(self, name: str, attributes: str) -> None:
         if name in INLINE:
@@ -247,6 +251,10 @@ class _Page:
             if self._blocks[-1] == "table":
                 self._push("tr")
             self._push("td")
+
+
+def _escaped(text: str) -> str:
+    return html.unescape(text).replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _link(attributes: str) -> str:
