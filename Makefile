@@ -51,11 +51,14 @@ fetch: setup  ## fetch a dossier: make fetch DOSSIER=12345
 run: setup  ## the pages on 127.0.0.1:8000 (make run PORT=8001), with a demo account
 	@$(RUN) -m config.demo serve
 
+# Two processes for each of two cores: tests wait half of their time, for sockets and processes.
+TESTS := $(RUN) -m pytest -q --numprocesses 4
+
 test: $(VENV)/dev  ## the tests
-	@$(RUN) -m pytest -q
+	@$(TESTS)
 
 test-services: $(VENV)/dev  ## the tests again, on PostgreSQL and with Redis (installed if they are not there)
-	@.ci/postgresql .ci/redis $(RUN) -m pytest -q
+	@.ci/postgresql .ci/redis $(TESTS)
 
 test-host:  ## the wheel in a project that is not ours, on the oldest and the newest pair
 	@.ci/host $$(.ci/python 3.11 || echo python3) 'django~=5.2.0'

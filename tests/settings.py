@@ -66,8 +66,14 @@ EMPTY = dict.fromkeys(
     "",
 )
 PROXIES = dict.fromkeys(["http_proxy", "https_proxy", "all_proxy", "no_proxy"], "")
-# Where the tests that want a Redis find theirs (.ci/redis); our settings are not to take it.
-REDIS_OF_THE_TESTS = {name: os.environ[name] for name in ["REDIS_URL"] if name in os.environ}
+# Where the tests that want a Redis find theirs (.ci/redis), each process of them a database of its
+# own; our settings are not to take it.
+PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+REDIS_OF_THE_TESTS = {
+    name: f"{os.environ[name].rpartition('/')[0]}/{PROCESS}"
+    for name in ["REDIS_URL"]
+    if name in os.environ
+}
 os.environ |= EMPTY | KEPT | {"SECRET_KEY": "for the tests only"}
 for name in [*PROXIES, *map(str.upper, PROXIES)]:
     os.environ.pop(name, None)

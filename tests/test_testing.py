@@ -1,5 +1,8 @@
-"""What a project's own tests are given of forms (dsintegration.testing)."""
+"""What a project's own tests are given (dsintegration.testing)."""
 
+import socket
+import struct
+import threading
 from datetime import UTC, date, datetime
 
 import pytest
@@ -114,3 +117,22 @@ def test_forms_go_with_the_test(ours):
     ours.unreadable.add(12345)
     ours.empty()
     assert (ours.forms, ours.revisions, ours.unreadable) == ({}, {}, set())
+
+
+def test_a_caller_who_hangs_up_is_no_error(sandbox, monkeypatch, capfd):
+    """As the client does when its time is over: nobody reads a traceback among his dots."""
+    caller = socket.create_connection(sandbox.origin.removeprefix("http://").split(":"))
+    answer, threads, done = sandbox.answer, [], threading.Event()
+
+    def hang_up(request):
+        threads.append(threading.current_thread())
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        caller.close()  # a reset: the answer finds nobody
+        done.set()
+        return answer(request)
+
+    monkeypatch.setattr(sandbox, "answer", hang_up)
+    caller.sendall(b"POST /api/v2/graphql HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}")
+    done.wait()
+    threads[0].join()
+    assert capfd.readouterr() == ("", "")
