@@ -51,8 +51,8 @@ fetch: setup  ## fetch a dossier: make fetch DOSSIER=12345
 run: setup  ## the pages on 127.0.0.1:8000 (make run PORT=8001), with a demo account
 	@$(RUN) -m config.demo serve
 
-# Two processes for each of two cores: tests wait half of their time, for sockets and processes.
-TESTS := $(RUN) -m pytest -q --numprocesses 4
+# More processes than cores: tests wait half of their time, for sockets and other processes.
+TESTS := $(RUN) -m pytest -q --numprocesses 3 --dist worksteal
 
 test: $(VENV)/dev  ## the tests
 	@$(TESTS)
