@@ -17,7 +17,6 @@ from dsintegration.bodies.plain_html import TAGS, plain_html
 from dsintegration.harmless import FOR_IT, on_a_page
 from dsintegration.models import Author, Message
 
-
 # What stands for "&" while nh3 reads, whose time is quadratic in those of a text: one of Unicode's
 # noncharacters, which no text holds.
 _AND = "\ufdd0"
