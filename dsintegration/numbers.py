@@ -33,7 +33,9 @@ _GROUPS = re.compile(r"[0-9]+(?:\s+[0-9]+)*|[0-9]{1,3}(?:[.'’][0-9]{3})+")
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:\s+[0-9]{3})+|[0-9]{1,3}(?:[.'’][0-9]{3})+")
 # Of a spreadsheet, in which numbers have decimals.
 _DECIMALS = re.compile(r"(?<=[0-9])[.,]00?$")
-_AROUND, _AFTER = "\"'`«»“”„‘’<>()[]", ";.,:!"
+# U+3000 is the last blank of Unicode.
+_AROUND = "\"'`«»“”„‘’<>()[]" + "".join(filter(str.isspace, map(chr, range(0x3001))))
+_AFTER = _AROUND + ";.,:!"
 _ADDRESS = re.compile(r"(?:https?://)?[a-z0-9.-]+(?::[0-9]+)?/", re.IGNORECASE)
 _PLACE = re.compile(r"(?:/[a-z-]+(?:/[0-9]+)?)*?/dossiers/([0-9]+)(?:/.*)?", re.IGNORECASE)
 
@@ -72,10 +74,7 @@ def parse_number(text: str) -> int:
 def _bare(text: str) -> str:
     """Without invisible letters, and without the quotes and signs that came with a copy."""
     seen = ascii_digits("".join(c for c in text if unicodedata.category(c) != "Cf"))
-    bare = unicodedata.normalize("NFC", seen).strip()
-    while (less := bare.strip(_AROUND).rstrip(_AFTER).strip()) != bare:
-        bare = less
-    return bare
+    return unicodedata.normalize("NFC", seen).lstrip(_AROUND).rstrip(_AFTER)
 
 
 def ascii_digits(text: str) -> str:

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsintegration.numbers import MAX_NUMBER, InvalidNumber, look_cut, parse_lines, parse_number
+from tests.growth import is_linear
 
 
 @pytest.mark.parametrize(
@@ -179,3 +180,8 @@ def test_no_number_is_made_up(text):
     digits = "".join(filter(str.isdigit, text)).lstrip("0")
     assert digits.startswith(str(number))
     assert digits.removeprefix(str(number)) in {"", "0", "00"}
+
+
+@pytest.mark.parametrize("part", [", ", "( ", "\u00a0;", "1 ", "/a", "\t", "\n"])
+def test_a_long_line_takes_no_longer_than_many(part):
+    assert is_linear(parse_lines, part)
