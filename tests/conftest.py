@@ -7,6 +7,8 @@ import hypothesis
 import pytest
 from django.conf import settings as django_settings
 from django.core.cache import cache
+from django.core.management.commands import flush
+from django.db import connection
 from django.test import Client as DjangoClient
 from django.utils import timezone
 
@@ -30,6 +32,25 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("test")
 
 SITE_URL = "https://demarche.example.org"
+
+
+# What migrations write and no test changes.
+KEPT = {"django_content_type", "auth_permission"}
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker) -> None:
+    """Tests with real transactions leave a few rows. Django would truncate all tables and have
+    the permissions made again, which takes longer than most of these tests.
+    """
+
+    def sql_flush(style, tables, *, reset_sequences=False, allow_cascade=False) -> list[str]:
+        names = sorted(set(tables) - KEPT)
+        return [f"DELETE FROM {connection.ops.quote_name(name)}" for name in names]
+
+    with django_db_blocker.unblock():
+        connection.ops.sql_flush = sql_flush
+    flush.emit_post_migrate_signal = lambda *_, **__: None
 
 
 @pytest.fixture(scope="session")
