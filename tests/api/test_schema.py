@@ -184,7 +184,7 @@ class TestPage:
     def test_its_style_is_served(self, client):
         response = client.get("/static/dsintegration/api-docs.css")
         assert response.status_code == 200
-        response.close()
+        assert response.getvalue()
 
     def test_nothing_but_reading(self, client):
         assert client.post("/api/v1/docs/").status_code == 405
