@@ -1,13 +1,23 @@
-"""Django's SQLite engine, with as many parameters a statement as the library really allows.
+"""Django's SQLite engine, for several processes that write at once.
 
-Django 5.2 assumes 999, the default of libraries before 3.32 (2020), and so cuts the insertion of
-a long conversation into many statements.
+Django 5.2 assumes 999 parameters a statement, the default of libraries before 3.32 (2020), and so
+cuts the insertion of a long conversation into many statements.
+
+SQLite has one writer at a time and no queue: who waits looks again each tenth of a second, and
+finds the lock taken again by a process that writes much. A fetch beside an import so waited for
+seconds. Here he looks each millisecond.
 """
 
 import sqlite3
+import time
+from typing import Any
 
 from django.db.backends.sqlite3 import base, features
 from django.utils.functional import cached_property
+
+# What begins a transaction (IMMEDIATE), or is one by itself.
+WRITES = ("BEGIN", "INSERT", "UPDATE", "DELETE")
+LOOKS_EVERY = 0.001  # seconds
 
 
 class DatabaseFeatures(features.DatabaseFeatures):
@@ -18,5 +28,30 @@ class DatabaseFeatures(features.DatabaseFeatures):
         return limit
 
 
+class CursorWrapper(base.SQLiteCursorWrapper):
+    def execute(self, query: str, params: Any = None) -> Any:
+        raw = self.connection
+        if raw.in_transaction or not query.startswith(WRITES):
+            return super().execute(query, params)
+        [patience] = raw.execute("PRAGMA busy_timeout").fetchone()  # milliseconds
+        ends_at = time.monotonic() + patience / 1000
+        raw.execute("PRAGMA busy_timeout = 0")
+        try:
+            while True:
+                try:
+                    return super().execute(query, params)
+                except sqlite3.OperationalError as err:
+                    code = getattr(err, "sqlite_errorcode", 0) & 0xFF
+                    if code != sqlite3.SQLITE_BUSY or time.monotonic() >= ends_at:
+                        raise
+                time.sleep(LOOKS_EVERY)
+        finally:
+            raw.execute(f"PRAGMA busy_timeout = {patience}")
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     features_class = DatabaseFeatures
+
+    def create_cursor(self, name: str | None = None) -> CursorWrapper:  # noqa: ARG002  # Django's
+        cursor: CursorWrapper = self.connection.cursor(factory=CursorWrapper)
+        return cursor
