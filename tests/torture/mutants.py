@@ -1,10 +1,11 @@
 """A trial by mutation: one small break at a time, and whether any test sees it.
 
-    python -m tests.torture.mutants [ROUNDS] [SEED] [ROOM...]
+    python -m tests.torture.mutants [ROUNDS] [SEED] [ROOM...] > mutants.txt
+    python -m tests.torture.mutants mutants.txt
 
 Every mutant of the rooms, or ROUNDS of them at random, after those that once survived. A room is
-a folder, a file, or a line with more of its tests, as "mirror", "mirror/turn.py" or
-"mirror/turn.py:54"; by default all of ROOMS.
+a folder, a file or a line, as "mirror", "mirror/turn.py" or "mirror/turn.py:54"; by default all of
+ROOMS. Then those that survived, and single lines, with more of their tests.
 
 The tests are collected once, and run once to learn which lines each of them executes; then each
 mutant has a fork of this process, where the code of its function is replaced, and which runs the
@@ -438,6 +439,14 @@ def chosen(rooms: Sequence[str], rounds: int, seed: int) -> list[Mutant]:
     return first + (random.Random(seed).sample(every, min(rounds, len(every))) if rounds else every)
 
 
+def survivors(printed: Path) -> list[Mutant]:
+    """Of what a trial printed: those that survived, and are still there."""
+    lines = printed.read_text(encoding="utf-8").splitlines()
+    names = {line.removeprefix("SURVIVED").strip() for line in lines if line.startswith("SURVIVED")}
+    every = (mutant for room in ROOMS for file in files_of(room) for mutant in mutants_of(file))
+    return [mutant for mutant in every if str(mutant) in names]
+
+
 def files_of(room: str) -> list[Path]:
     place = APP / room
     return sorted(place.glob("*.py")) if place.is_dir() else [place]
@@ -450,7 +459,8 @@ def main() -> None:
         raise SystemExit(try_afresh(Path(sys.argv[1].removeprefix("--one="))))
     numbers = [int(word) for word in sys.argv[1:] if word.isdecimal()]
     rooms = [word for word in sys.argv[1:] if not word.isdecimal()] or list(ROOMS)
-    mutants = chosen(rooms, *(*numbers, 0, 0)[:2])
+    is_again = len(rooms) == 1 and rooms[0].endswith(".txt")
+    mutants = survivors(Path(rooms[0])) if is_again else chosen(rooms, *(*numbers, 0, 0)[:2])
     tracer = Tracer(file for room in ROOMS for file in files_of(room))
     with tempfile.TemporaryDirectory() as folder:
         tracer.start()
@@ -460,7 +470,7 @@ def main() -> None:
         for file in tracer.lines:
             import_module(".".join(Path(file).relative_to(PROJECT).with_suffix("").parts))
         tracer.stop()
-        most = ALL if all(":" in room for room in rooms) else SECONDS
+        most = ALL if is_again or all(":" in room for room in rooms) else SECONDS
         trial = Trial(mutants, most, database, tracer)
         ignored = [f"--ignore=tests/{name}" for name in IGNORED]
         status = pytest.main([*OPTIONS, *ignored], plugins=[trial])
