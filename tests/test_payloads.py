@@ -1,10 +1,17 @@
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from pydantic import ValidationError
 
 from dsintegration.exceptions import DSInvalidResponse, Reason
-from dsintegration.payloads.dossiers import DossierPayload, parse_dossier
+from dsintegration.payloads.dossiers import (
+    DossierPayload,
+    parse_demarche,
+    parse_dossier,
+    parse_page,
+)
+from dsintegration.payloads.form import parse_form
 from tests.factories import dossier_answer, message_answer
 
 
@@ -92,6 +99,33 @@ def test_errors_name_places_and_never_values():
     )
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("parse", [parse_demarche, parse_form, partial(parse_page, whole=False)])
+@pytest.mark.parametrize("given", [None, {}, {"number": "camille@example.org"}, {"number": 902}])
+def test_a_demarche_that_is_none(parse, given):
+    with pytest.raises(DSInvalidResponse) as caught:
+        parse(given, 901)
+    assert caught.value.reason == Reason.UNEXPECTED
+    assert "example" not in str(caught.value)
+    # What pydantic raised holds the answer.
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("parse", [parse_demarche, parse_form, partial(parse_page, whole=False)])
+def test_another_demarche_than_the_one_asked_for(parse):
+    given = {
+        "number": 902,
+        "id": "UHJvY2VkdXJlLTkwMg==",
+        "title": "Prime",
+        "service": None,
+        "activeRevision": {"champDescriptors": [], "annotationDescriptors": []},
+        "list": {"pageInfo": {"hasNextPage": False, "endCursor": None}, "nodes": []},
+    }
+    parse(given, 902)
+    with pytest.raises(DSInvalidResponse, match="another démarche"):
+        parse(given, 901)
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,7 @@ class TestNotGiven:
             ({"url": "https://[::ffff:10.0.0.1]/x"}, 502, "file_elsewhere"),
             ({"url": "file:///etc/passwd"}, 502, "file_elsewhere"),
             ({"url": "https://"}, 502, "file_elsewhere"),
+            ({"url": "https://[::1/x"}, 502, "file_elsewhere"),
         ],
     )
     def test_a_sentence_and_no_byte(self, attach, reader, sandbox, fields, status, reason):

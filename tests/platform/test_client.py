@@ -239,6 +239,12 @@ ANSWERS = {
         DSUnavailable,
         "query_timeout",
     ),
+    "an error of its own": (
+        200,
+        failing(error("internal_server_error")),
+        DSUnavailable,
+        "server_error",
+    ),
     "invalid_null": (200, failing(error("invalid_null")), DSInvalidResponse, "unexpected"),
     "unknown code": (200, failing(error("quite_new")), DSInvalidResponse, "unexpected"),
     "undefined field": (
