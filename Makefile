@@ -52,7 +52,7 @@ run: setup  ## the pages on 127.0.0.1:8000 (make run PORT=8001), with a demo acc
 	@$(RUN) -m config.demo serve
 
 # More processes than cores: tests wait half of their time, for sockets and other processes.
-TESTS := $(RUN) -m pytest -q --numprocesses 3 --dist worksteal
+TESTS := $(RUN) -m pytest -q --numprocesses 4 --dist worksteal
 
 test: $(VENV)/dev  ## the tests
 	@$(TESTS)

@@ -301,9 +301,9 @@ class TestOverRedis:
     def redis(self, broker):
         broker(BROKER)
         with Redis.from_url(BROKER) as redis:
-            redis.flushall()
+            redis.flushdb()  # other processes of the tests have theirs
             yield redis
-            redis.flushall()
+            redis.flushdb()
 
     @pytest.fixture
     def start_worker(self, sandbox, tmp_path):
