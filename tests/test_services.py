@@ -24,7 +24,7 @@ from dsintegration.models import Demarche, Dossier, Message, Platform
 from dsintegration.platform.client import Client
 from dsintegration.representation import dossier_as_json
 from dsintegration.sandbox import TOKEN, Reply, Sandbox
-from dsintegration.services import AnswerNotWanted, fetch_dossier, fetch_dossiers
+from dsintegration.services import AnswerNotWanted, fetch_demarche, fetch_dossier, fetch_dossiers
 from dsintegration.signals import dossier_changed
 from tests.factories import DossierFactory, dossier_answer, message_answer
 
@@ -227,8 +227,9 @@ class TestStored:
         at(1)
         platform(demarche={"id": "Procedure-7", "number": 7, "title": "Nouveau titre"})
 
-        fetch_dossier(NUMBER)
+        result = fetch_dossier(NUMBER)
 
+        assert str(result.dossier.demarche) == "Nouveau titre (n° 7)"
         other.refresh_from_db()
         stranger.refresh_from_db()
         assert (stored().version, other.version, stranger.version) == (2, 2, 1)
@@ -839,6 +840,12 @@ class TestInstance:
         assert sandbox.url.removesuffix("/api/v2/graphql") in str(caught.value)
         assert not other.received
         assert Dossier.objects.count() == 1
+
+    def test_a_demarche_alone_tells_which_it_is(self, sandbox, other, make_client):
+        fetch_demarche(901)
+        with pytest.raises(ImproperlyConfigured):
+            fetch_dossier(12345, client=make_client(other.url))
+        assert not other.received
 
     def test_another_one_does_not_mark_dossiers_absent(self, sandbox, other, make_client):
         fetch_dossier(12345)
