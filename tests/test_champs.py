@@ -8,6 +8,7 @@ is found here.
 import pytest
 from graphql import GraphQLObjectType, execute_sync, parse
 
+from dsintegration.numbers import MAX_NUMBER
 from dsintegration.payloads.champs import KINDS, WITHOUT_ANSWER
 from dsintegration.payloads.dossiers import parse_dossier
 from dsintegration.payloads.selection import Selection
@@ -155,6 +156,14 @@ TABLE = [
         {"code": "28134", "name": "Dreux", "postal_code": "28100", "department_code": "28"},
         "Dreux (28100)",
     ),
+    row(
+        "CommuneChamp",
+        {"stringValue": "Dreux", "commune": {"code": "28134", "name": "Dreux", "postalCode": None},
+         "departement": None},
+        {"code": "28134", "name": "Dreux", "postal_code": None, "department_code": None},
+        "Dreux",
+        name="alone",
+    ),
     empty("CommuneChamp", {"commune": None, "departement": None}),
     row("DepartementChamp", {"stringValue": "28 - Eure-et-Loir", "departement": EURE}, EURE,
         "28 - Eure-et-Loir"),
@@ -169,6 +178,8 @@ TABLE = [
     empty("EpciChamp", {"epci": None}),
     row("SiretChamp", {"stringValue": COMPANY["siret"], "etablissement": COMPANY},
         "44011762001530", "LES CORDES VOCALES (44011762001530)"),
+    row("SiretChamp", {"stringValue": "440 117 620 01530", "etablissement": COMPANY},
+        "44011762001530", "LES CORDES VOCALES (44011762001530)", name="spaced"),
     row("SiretChamp", {"stringValue": COMPANY["siret"], "etablissement": None},
         "44011762001530", "44011762001530", name="degraded"),
     row("SiretChamp", {"stringValue": COMPANY["siret"],
@@ -179,14 +190,27 @@ TABLE = [
         "W281000123", "CHŒUR (W281000123)"),
     row("RNAChamp", {"stringValue": "W281000123", "rna": {"id": "W281000123", "title": None}},
         "W281000123", "W281000123", name="nameless"),
+    row("RNAChamp", {"stringValue": "w281000123", "rna": {"id": "W281000123", "title": "CHŒUR"}},
+        "W281000123", "CHŒUR (W281000123)", name="typed"),
+    row("RNAChamp", {"stringValue": "W281000123", "rna": None}, "W281000123", "W281000123",
+        name="degraded"),
     empty("RNAChamp", {"rna": None}),
     row("RNFChamp", {"stringValue": "075-FDD-00003-01",
         "rnf": {"id": "075-FDD-00003-01", "title": "FONDATION"}}, "075-FDD-00003-01",
         "FONDATION (075-FDD-00003-01)"),
+    row("RNFChamp", {"stringValue": "075-fdd-00003-01",
+        "rnf": {"id": "075-FDD-00003-01", "title": None}}, "075-FDD-00003-01",
+        "075-FDD-00003-01", name="nameless"),
+    row("RNFChamp", {"stringValue": "075-FDD-00003-01", "rnf": None}, "075-FDD-00003-01",
+        "075-FDD-00003-01", name="degraded"),
     empty("RNFChamp", {"rnf": None}),
     row("EngagementJuridiqueChamp", {"stringValue": "2103456789"}, "2103456789", "2103456789"),
     empty("EngagementJuridiqueChamp", {}),
     row("DossierLinkChamp", {"stringValue": "12346"}, 12346, "12346"),
+    row("DossierLinkChamp", {"stringValue": str(MAX_NUMBER)}, MAX_NUMBER, str(MAX_NUMBER),
+        name="last"),
+    row("DossierLinkChamp", {"stringValue": str(MAX_NUMBER + 1)}, None, str(MAX_NUMBER + 1),
+        name="beyond"),
     row("DossierLinkChamp", {"stringValue": "le précédent"}, None, "le précédent", name="words"),
     row("DossierLinkChamp", {"stringValue": "9" * 20}, None, "9" * 20, name="large"),
     row("DossierLinkChamp", {"stringValue": "9" * 5000}, None, "9" * 5000, name="endless"),
@@ -196,6 +220,13 @@ TABLE = [
         {"stringValue": None, "geoAreas": [PLOT, DRAWN]},
         [PARCEL_TOLD, AREA_TOLD],
         "Parcelle 28134 000 AB 12 (1240 m²) ; La scène",
+    ),
+    row(
+        "CarteChamp",
+        {"stringValue": None, "geoAreas": [PLOT | {"surface": ""}, DRAWN | {"description": ""}]},
+        [PARCEL_TOLD | {"surface": ""}, AREA_TOLD | {"description": ""}],
+        "Parcelle 28134 000 AB 12 ; Tracé sans description",
+        name="bare",
     ),
     empty("CarteChamp", {"geoAreas": []}),
 ]  # fmt: skip
@@ -339,12 +370,20 @@ def test_a_hidden_champ_is_not_there(schema):
         ("DatetimeChamp", {"datetime": "2026-07-14T10:00:00"}),
         ("DatetimeChamp", {"datetime": "9999-12-31T23:59:59-10:00"}),
         ("IntegerNumberChamp", {"integer": "douze"}),
+        ("IntegerNumberChamp", {"integer": True}),
         ("YesNoChamp", {"answer": "true"}),
         ("SiretChamp", {}),
     ],
 )
 def test_what_is_not_of_its_type_costs_the_content(kind, given):
     data = dossier_answer(NUMBER, c0=[node(kind, {"stringValue": "?"} | given)], messages=[])
+    content = parse_dossier(data, NUMBER, Selection(champs=(ID,))).content
+    assert (content.failure, content.champs) == ("unexpected", None)
+
+
+@pytest.mark.parametrize("nodes", [[None], ["TextChamp"], [[]], [{}], None, "TextChamp"])
+def test_what_is_no_champ_costs_the_content(nodes):
+    data = dossier_answer(NUMBER, c0=nodes, messages=[])
     content = parse_dossier(data, NUMBER, Selection(champs=(ID,))).content
     assert (content.failure, content.champs) == ("unexpected", None)
 
