@@ -1,5 +1,8 @@
 """What was seen to make the mirror wrong in silence, each a kind: none of them does any more."""
 
+import os
+import platform
+import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +12,7 @@ from django.utils import timezone
 from requests import ReadTimeout
 from requests.adapters import HTTPAdapter
 
+from dsintegration.mirror import turn
 from dsintegration.mirror.absences import store_unmoved
 from dsintegration.models import Demarche, Dossier, OngoingFetch, Platform, RefreshTurn
 from dsintegration.moments import Moment
@@ -557,11 +561,52 @@ class TestTurns:
         RefreshTurn.objects.create(holder="elsewhere/1/x", ends_at=ago(days=-365))
         assert "en cours" not in Run().out
 
-    def test_a_dead_process_of_this_machine_holds_nothing(self, sandbox):
-        from dsintegration.mirror.turn import _here
+    DEAD = 4194305  # above the last number that Linux gives
 
-        RefreshTurn.objects.create(holder=f"{_here()}/4194305/x", ends_at=ago(minutes=-9))
-        assert "en cours" not in Run().out
+    def holds(self, holder):
+        RefreshTurn.objects.create(holder=f"{holder}/x", ends_at=ago(minutes=-9))
+        return "en cours" in Run().out
+
+    def test_a_dead_process_of_this_machine_holds_nothing(self, sandbox):
+        assert not self.holds(f"{turn._here()}/{self.DEAD}")
+
+    def test_nor_does_one_that_nobody_has_buried(self, sandbox):
+        with subprocess.Popen(["true"]) as process:
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            assert not self.holds(f"{turn._here()}/{process.pid}")
+
+    def test_nor_does_this_one_before_it_began_anew(self, sandbox):
+        assert not self.holds(f"{turn._here()}/{os.getpid()}")
+
+    def test_a_thread_of_this_one_holds_it(self, sandbox, monkeypatch):
+        holder = f"{turn._here()}/{os.getpid()}"
+        monkeypatch.setattr(turn, "_ours", {f"{holder}/x"})
+        assert self.holds(holder)
+
+    def test_a_living_process_holds_it(self, sandbox):
+        assert self.holds(f"{turn._here()}/{os.getppid()}")
+
+    def test_a_process_of_somebody_else_holds_it(self, sandbox, monkeypatch):
+        def kill(*_):
+            raise PermissionError
+
+        monkeypatch.setattr("os.kill", kill)
+        assert self.holds(f"{turn._here()}/{os.getppid()}")
+
+    @pytest.mark.parametrize("process", [DEAD, "4194305a", ""])
+    def test_what_another_machine_says_is_its_own(self, sandbox, process):
+        assert self.holds(f"elsewhere/{process}")
+
+    def test_a_system_without_proc(self, sandbox, monkeypatch):
+        """Processes are told apart by their numbers alone."""
+
+        def missing(*_):
+            raise FileNotFoundError
+
+        monkeypatch.setattr(turn, "Path", missing)
+        assert not self.holds(f"{platform.node()}/{self.DEAD}")
+        RefreshTurn.objects.all().delete()
+        assert self.holds(f"{platform.node()}/{os.getppid()}")
 
     def test_the_full_tour_waits_for_its_turn(self, sandbox, tracked, monkeypatch):
         tracked(1)
