@@ -321,6 +321,30 @@ class TestChoosing:
         assert dossier.version > version
         assert dossier.content_key == demarche.selection_key  # nothing to fetch
 
+    def test_less_erases_in_its_own_demarche_alone(self, put, chosen):
+        demarche = chosen(champs=[NAME, SIRET])
+        fetch_dossier(put())
+        bourse = {"id": "Procedure-8", "number": 8, "title": "Bourse"}
+        put(demarche=bourse)
+        chosen(8, champs=[NAME, SIRET])
+        fetch_dossier(put(NUMBER + 1, demarche=bourse, messages=[]))
+        before = stored(NUMBER + 1)
+        fetch_dossier(put())
+        choose(demarche, by=journal.CODE, champs=[SIRET])
+        assert list(prune(demarche)) == [1]
+        assert [champ["id"] for champ in stored().champs] == [SIRET]
+        after = stored(NUMBER + 1)
+        assert [champ["id"] for champ in after.champs] == [NAME, SIRET]
+        assert (after.version, after.content_key) == (before.version, before.content_key)
+
+    def test_a_choice_that_changed_meanwhile_is_what_counts(self, put, chosen):
+        demarche = chosen(champs=[NAME, SIRET])
+        fetch_dossier(put())
+        long_ago = Demarche.objects.get(pk=demarche.pk)
+        choose(demarche, by=journal.CODE, champs=[SIRET])
+        assert list(prune(long_ago)) == [1]
+        assert [champ["id"] for champ in stored().champs] == [SIRET]
+
     def test_less_erases_with_the_next_purge_at_the_latest(self, put, chosen):
         demarche = chosen(champs=[NAME, SIRET])
         fetch_dossier(put())
