@@ -10,7 +10,14 @@ from django.db import connection
 from django.utils import timezone
 
 from dsintegration import journal
-from dsintegration.mirror.choices import _seen_nothing, choose, prune
+from dsintegration.mirror.choices import (
+    _seen_nothing,
+    choose,
+    erase_unchosen,
+    incomplete,
+    prune,
+    waiting,
+)
 from dsintegration.models import ChampValue, Demarche, Dossier, JournalEntry, Platform
 from dsintegration.payloads.selection import Selection
 from dsintegration.platform.sockets import deadline
@@ -144,7 +151,8 @@ class TestFetching:
         assert Selection(champs=ids, all_champs=True).most_at_once >= 50
 
     def test_a_long_form_of_which_all_is_chosen_is_asked_for_whole(self, sandbox, put, chosen):
-        form = tuple(Line(1000 + key, "Text", f"Question {key}") for key in range(30))
+        questions = (Line(1000 + key, "Text", f"Question {key}") for key in range(30))
+        form = (Line(999, "HeaderSection", "Votre projet"), *questions)
         sandbox.revisions[7] = {
             "champDescriptors": [line.descriptor for line in form],
             "annotationDescriptors": [],
@@ -336,6 +344,40 @@ class TestChoosing:
         after = stored(NUMBER + 1)
         assert [champ["id"] for champ in after.champs] == [NAME, SIRET]
         assert (after.version, after.content_key) == (before.version, before.content_key)
+
+    def test_work_of_after_the_page_is_of_its_demarche(self, put, chosen):
+        chosen(champs=[NAME])
+        bourse = {"id": "Procedure-8", "number": 8, "title": "Bourse"}
+        put(demarche=bourse)
+        demarche = chosen(8, champs=[NAME, SIRET])
+        fetch_dossier(NUMBER)
+        choose(demarche, by=journal.CODE, champs=[SIRET])
+        erase_unchosen(str(demarche.pk), {}, reindex=False)
+        assert [champ["id"] for champ in stored().champs] == [SIRET]
+
+    def test_how_many_wait_for_what_is_chosen(self, put, chosen):
+        numbers = [put(70_000 + rank, messages=[]) for rank in range(3)]
+        list(fetch_dossiers(numbers))
+        demarche = Demarche.objects.get(number=7)
+        assert waiting(demarche) == 0
+        demarche = chosen(champs=[NAME])
+        assert waiting(demarche) == 3
+        fetch_dossier(numbers[0])
+        assert waiting(demarche) == 2
+        Dossier.objects.filter(number=numbers[1]).update(absent_since=timezone.now())
+        assert waiting(demarche) == 1
+        fetch_dossier(numbers[2])
+        assert waiting(demarche) == 0
+
+    def test_who_is_to_be_completed(self, put, chosen):
+        numbers = [put(70_000 + rank, messages=[]) for rank in range(3)]
+        list(fetch_dossiers(numbers))
+        fetch_dossier(put(demarche={"id": "Procedure-8", "number": 8, "title": "Bourse"}))
+        Dossier.objects.filter(number=numbers[1]).update(absent_since=timezone.now())
+        put(numbers[0])
+        chosen(champs=[NAME])
+        assert list(incomplete(Demarche.objects.all())) == [numbers[0], numbers[2]]
+        assert list(incomplete(Demarche.objects.exclude(number=7))) == []
 
     def test_a_choice_that_changed_meanwhile_is_what_counts(self, put, chosen):
         demarche = chosen(champs=[NAME, SIRET])
