@@ -3,9 +3,9 @@
 Django 5.2 assumes 999 parameters a statement, the default of libraries before 3.32 (2020), and so
 cuts the insertion of a long conversation into many statements.
 
-SQLite has one writer at a time and no queue: who waits looks again each tenth of a second, and
+SQLite has one writer at a time and no queue: what waits looks again each tenth of a second, and
 finds the lock taken again by a process that writes much. A fetch beside an import so waited for
-seconds. Here he looks each millisecond.
+seconds. Here it looks each millisecond.
 """
 
 import sqlite3
