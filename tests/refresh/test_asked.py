@@ -164,6 +164,28 @@ class TestNamedByAList:
         assert not lists_asked(sandbox)
         assert numbers_asked(sandbox) == set(numbers[1:])
 
+    def test_until_it_is_time_again(self, sandbox, tracked, any_list):
+        tracked(3)
+        Demarche.objects.update(next_list_at=ago(minutes=1), list_tries=3)
+        Run()
+        assert len(lists_asked(sandbox)) == 3
+        row = Demarche.objects.get()
+        assert (row.list_tries, row.next_list_at) == (0, None)
+
+    def test_each_time_for_longer(self, sandbox, tracked, any_list):
+        tracked(3)
+        sandbox.list_replies[7, "dossiers"] = Reply(504)
+        pauses = []
+        for tries in (1, 2, 3):
+            Dossier.objects.update(checked_at=ago(hours=2))
+            Demarche.objects.update(next_list_at=ago(minutes=1))
+            before = timezone.now()
+            Run()
+            row = Demarche.objects.get()
+            assert row.list_tries == tries
+            pauses.append(row.next_list_at - before)
+        assert timedelta() < pauses[0] < pauses[1] < pauses[2]
+
     def test_for_days_at_most(self, sandbox, tracked, any_list):
         """Beyond, a clock that went wrong set it."""
         tracked(3)
