@@ -5,6 +5,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import env
 from dsintegration import conf
+from dsintegration.mirror.following import note_readers
 from dsintegration.models import Demarche, Dossier
 from dsintegration.platform.tokens import fingerprint
 from dsintegration.services import fetch_dossier, fetch_dossiers
@@ -39,6 +40,12 @@ def test_an_unknown_dossier_is_tried_with_each(two):
     assert used(two) == ["a", "b"]
     assert Demarche.objects.get().token == fingerprint(B)
     assert B not in Demarche.objects.get().token
+
+
+def test_a_demarche_that_nobody_read_lately_keeps_its_own(two):
+    fetch_dossier(FIRST + 1)
+    note_readers([Demarche.objects.get()], {7: fingerprint(A)})
+    assert Demarche.objects.get().token == fingerprint(B)
 
 
 def test_a_known_one_with_its_own(two):
