@@ -446,6 +446,24 @@ class TestChoosing:
             sandbox.answer = answer
         assert [champ["id"] for champ in stored().champs] == [SIRET]
 
+    def test_what_is_chosen_while_the_answer_comes_is_asked_for_next(
+        self, sandbox, put, chosen, monkeypatch
+    ):
+        demarche = chosen(champs=[SIRET])
+        fetch_dossier(put())
+        answer = sandbox.answer
+
+        def meanwhile(request):
+            choose(Demarche.objects.get(pk=demarche.pk), by=journal.CODE, champs=[NAME, SIRET])
+            connection.close()  # that of the sandbox's thread
+            return answer(request)
+
+        put(state="accepte")
+        monkeypatch.setattr(sandbox, "answer", meanwhile)
+        fetch_dossier(NUMBER)
+        assert [champ["id"] for champ in stored().champs] == [SIRET]
+        assert list(incomplete(Demarche.objects.all())) == [NUMBER]
+
     def test_a_dossier_that_goes_to_another_demarche_leaves_its_content(self, sandbox, put, chosen):
         chosen(champs=[NAME])
         fetch_dossier(put())

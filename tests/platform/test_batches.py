@@ -41,6 +41,44 @@ def many(sandbox, settings):
     return put
 
 
+@pytest.fixture
+def asked_at(sandbox, monkeypatch):
+    """The moments when requests reached the platform."""
+    moments, answer = [], sandbox.answer
+
+    def note(request):
+        moments.append(timezone.now())
+        return answer(request)
+
+    monkeypatch.setattr(sandbox, "answer", note)
+    return moments
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_is_stored_is_as_old_as_its_question(many, asked_at, count):
+    """Not as its answer: what changed meanwhile would be older than what is here."""
+    list(fetch_dossiers(many(count)))
+    assert Dossier.objects.count() == count
+    assert not Dossier.objects.filter(fetched_at__gt=asked_at[0]).exists()
+    assert not Dossier.objects.filter(checked_at__gt=asked_at[0]).exists()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("column", ["absent_since", "last_error_at"])
+def test_so_is_what_fails(many, sandbox, asked_at, count, column):
+    numbers = many(count)
+    list(fetch_dossiers(numbers))
+    asked_at.clear()
+    for number in numbers:
+        del sandbox.dossiers[number]
+        if column == "last_error_at":
+            sandbox.replies[number] = Reply(body={"data": None, "errors": [error("timeout")]})
+    list(fetch_dossiers(numbers))
+    noted = list(Dossier.objects.values_list(column, flat=True))
+    assert len(noted) == count
+    assert max(noted) <= asked_at[-1]
+
+
 def by_number(outcomes) -> dict[int, Outcome]:
     outcomes = list(outcomes)
     found = {outcome.number: outcome for outcome in outcomes}
