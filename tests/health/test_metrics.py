@@ -18,6 +18,7 @@ from redis import Redis
 
 from config.celery import app
 from dsintegration.background import hand_over
+from dsintegration.broker import OPTIONS
 from dsintegration.exceptions import DSError
 from dsintegration.health import metrics
 from dsintegration.models import Counter, Demarche, Dossier, Platform
@@ -271,7 +272,11 @@ class TestQueue:
     def test_a_broker_that_accepts_and_is_silent(self, broker, scheme):
         with TCPServer(read_for_ever) as silent:
             broker(f"{scheme}://127.0.0.1:{silent.port}//")
-            told = figures()  # after two seconds: it would answer never
+            # A broker that answers never: what ends the wait is one of these, in seconds.
+            waits = {name: wait for name, wait in OPTIONS.items() if name.endswith("timeout")}
+            assert len(waits) == 4
+            assert max(waits.values()) <= 2
+            told = figures()
             assert silent.connections == 1
             # And nobody else waits for it.
             assert not hand_over("dsintegration.purge_dossiers")
