@@ -166,7 +166,7 @@ def proxies_for(url: str) -> dict[str, str]:
     host = urllib3.util.parse_url(url).host or ""
     if is_loopback(host.strip("[]")) or should_bypass_proxies(url, no_proxy=None):
         return {}
-    proxies = {scheme: proxy for scheme, proxy in getproxies().items() if scheme != "no"}
+    proxies = getproxies()
     if proxy := select_proxy(url, proxies):
         try:
             parts = urllib3.util.parse_url(proxy)

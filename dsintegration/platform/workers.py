@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Barrier
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from dsintegration.platform.client import Client
 
@@ -12,25 +12,21 @@ Result = TypeVar("Result")
 
 
 class Workers:
-    """As many threads as requests may be under way."""
+    """As many threads as requests may be under way: nothing that is submitted waits for one."""
 
     def __init__(self, client: Client, count: int) -> None:
         self._client, self._count = client, count
         self._pool = ThreadPoolExecutor(count)
-        self._running: set[Future[Any]] = set()
 
     def __enter__(self) -> Self:
         return self
 
     def submit(self, work: Callable[[], Result]) -> "Future[Result]":
-        future = self._pool.submit(work)
-        self._running.add(future)
-        return future
+        return self._pool.submit(work)
 
     def done(self, futures: Iterable["Future[Result]"]) -> "list[Future[Result]]":
         """Wait until one of them has ended; those that have, without an exception first."""
         ended, _ = wait(futures, return_when=FIRST_COMPLETED)
-        self._running -= ended
         return sorted(ended, key=lambda future: future.exception() is not None)
 
     def __exit__(
@@ -39,8 +35,6 @@ class Workers:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for future in self._running:
-            future.cancel()
         together = Barrier(self._count)
 
         def close() -> None:

@@ -30,12 +30,14 @@ from dsintegration.exceptions import (
 )
 from dsintegration.payloads.content import FAILURE
 from dsintegration.payloads.selection import Selection
+from dsintegration.platform import sockets
 from dsintegration.platform.client import get_client
 from dsintegration.platform.documents import GET_DOSSIER
 from dsintegration.platform.failures import http_moment
 from dsintegration.platform.rate_limit import has_room
 from dsintegration.platform.sockets import deadline, seconds_left
 from dsintegration.platform.tokens import fingerprint
+from dsintegration.platform.transport import CA_VARIABLES
 from dsintegration.sandbox import TOKEN, Reply
 from tests.factories import dossier_answer
 from tests.tcp import OK, TCPServer, read_request
@@ -120,6 +122,18 @@ class TestWhatIsSent:
                 client.get_dossier(1)
             client.close()
         assert server.connections == 1
+
+    def test_small_requests_are_not_held_back(self, sandbox, make_client, monkeypatch):
+        opened = []
+
+        class Socket(sockets._PlainSocket):
+            def connect(self, address):
+                opened.append(self)
+                super().connect(address)
+
+        monkeypatch.setattr(sockets, "_PlainSocket", Socket)
+        make_client(sandbox.url).get_dossier(12345)
+        assert opened[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
     def test_a_connection_closed_by_the_server_is_opened_again(self, make_client):
         answer = json.dumps({"data": {"dossier": {"number": 1}}}).encode()
@@ -727,6 +741,37 @@ class TestDeadline:
         ended.set()
         assert err.reason == Reason.TIMEOUT
 
+    def test_a_look_up_that_hangs_does_not_hold_the_process(self, make_client, monkeypatch):
+        asking, ended = list[threading.Thread](), threading.Event()
+
+        def hang(*_, **__):
+            asking.append(threading.current_thread())
+            return ended.wait() and []
+
+        monkeypatch.setattr("socket.getaddrinfo", hang)
+        fail(make_client("https://slow.example.org/", budget=0.2))
+        ended.set()
+        assert [thread.daemon for thread in asking] == [True]
+
+    @pytest.mark.parametrize(("budget", "most"), [(3600, 5), (2, 2)])
+    def test_connecting(self, sandbox, make_client, monkeypatch, budget, most):
+        allowed = []
+
+        class Socket(sockets._PlainSocket):
+            def connect(self, address):
+                allowed.append(self.gettimeout())
+                super().connect(address)
+
+        monkeypatch.setattr(sockets, "_PlainSocket", Socket)
+        make_client(sandbox.url, timeouts=(5, 35), budget=budget).get_dossier(12345)
+        assert most - 1 < allowed[0] <= most
+
+    def test_none_is_left_for_a_connection_that_is_open(self, sandbox, make_client):
+        client = make_client(sandbox.url)
+        client.get_dossier(12345)
+        with deadline(0):
+            assert fail(client).reason == Reason.TIMEOUT
+
     def test_proxy(self, make_client, monkeypatch):
         def serve(connection):
             read_request(connection)
@@ -802,7 +847,9 @@ class TestTLS:
     def test_an_authority_of_the_environment_is_trusted(self, authority, make_client):
         assert self.ask(authority.issue_cert("localhost"), make_client)["number"] == NUMBER
 
-    def test_unknown_authority(self, make_client):
+    def test_unknown_authority(self, make_client, monkeypatch):
+        for name in CA_VARIABLES:
+            monkeypatch.delenv(name, raising=False)
         with pytest.raises(DSInvalidResponse) as caught:
             self.ask(trustme.CA().issue_cert("localhost"), make_client)
         assert caught.value.reason == Reason.CERTIFICATE

@@ -471,6 +471,20 @@ class TestPace:
         Run()
         assert sum(cache.get_many([rate_limit._key(1_800_000_000)]).values()) == 2
 
+    def test_what_was_sent_before_the_last_minute_takes_no_room(self, clock, settings):
+        settings.DS_RATE_LIMIT = 1
+        rate_limit.count_request()
+        clock[0] += 60
+        assert not rate_limit.has_room()
+        clock[0] += 1
+        assert rate_limit.has_room()
+
+    def test_who_waits_looks_at_the_beginning_of_a_second(self, clock, settings):
+        settings.DS_RATE_LIMIT = 1
+        rate_limit.count_request()
+        rate_limit.wait_for_turn()
+        assert clock[0] == 1_800_000_061
+
 
 def start(sandbox, *words):
     """A refresh in a process of its own, on the database of the test."""
