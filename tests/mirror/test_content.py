@@ -329,6 +329,17 @@ class TestChoosing:
         assert dossier.version > version
         assert dossier.content_key == demarche.selection_key  # nothing to fetch
 
+    def test_what_is_still_chosen_stays(self, put, chosen):
+        demarche = chosen(champs=[NAME, SIRET], demandeur=True, instruction=True)
+        fetch_dossier(put())
+        before = stored()
+        choose(demarche, by=journal.CODE, champs=[SIRET])
+        assert list(prune(demarche)) == [1]
+        after = stored()
+        assert before.demandeur
+        assert before.instruction
+        assert (after.demandeur, after.instruction) == (before.demandeur, before.instruction)
+
     def test_less_erases_in_its_own_demarche_alone(self, put, chosen):
         demarche = chosen(champs=[NAME, SIRET])
         fetch_dossier(put())
