@@ -350,6 +350,26 @@ def test_a_type_that_changed_with_a_revision(schema):
     assert (after["type"], after["value"]) == ("TextChamp", "12")
 
 
+@pytest.mark.parametrize(("given", "value"), [("12", 12), (12, 12), (None, None)])
+def test_a_big_integer_comes_as_text_or_as_a_number(given, value):
+    champ = node("IntegerNumberChamp", {"stringValue": "12", "integer": given})
+    data = dossier_answer(NUMBER, c0=[champ], messages=[])
+    [told] = parse_dossier(data, NUMBER, Selection(champs=(ID,))).content.champs
+    assert told["value"] == value
+
+
+def test_of_a_form_that_is_read_whole_what_is_chosen_is_kept():
+    """It brings questions that were added since, and of former revisions."""
+    ids = [champ_id(rank) for rank in range(1, 30)]
+    nodes = [node("TextChamp", {"stringValue": "oui"}, id) for id in ids]
+    nodes = [given | {"champDescriptorId": given["id"]} for given in nodes]
+    chosen = Selection(champs=tuple(ids[:-1]), all_champs=True)
+    data = dossier_answer(NUMBER, champs=nodes, messages=[])
+    content = parse_dossier(data, NUMBER, chosen).content
+    assert [champ["id"] for champ in content.champs] == ids[:-1]
+    assert content.annotations is None
+
+
 def test_a_hidden_champ_is_not_there(schema):
     shown = node("TextChamp", {"stringValue": "oui"})
     selection = {"s": {}}
