@@ -108,7 +108,7 @@ def ask(
 def _validated(
     batch: list[int],
     selection: Selection,
-    found: dict[int, dict[str, Any]],
+    found: dict[int, Any],
     failed: dict[int, DSError],
 ) -> tuple[list[DossierPayload], list[DSError]]:
     payloads, failures = [], [failed[number] for number in batch if number in failed]

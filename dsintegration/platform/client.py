@@ -173,14 +173,15 @@ class Client:
     @sensitive_variables()
     def get_dossiers(
         self, numbers: Sequence[int], selection: Selection = NOTHING
-    ) -> tuple[dict[int, dict[str, Any]], dict[int, DSError]]:
-        """Several dossiers in one request: those that came, and what the others failed with.
+    ) -> tuple[dict[int, Any], dict[int, DSError]]:
+        """Several dossiers in one request: those that came, not validated; what the others failed
+        with.
 
         One failing dossier nulls the whole answer. Those that its errors name are set aside, and
         the rest is asked again; `selection` is part of what all are asked. Raises what concerns the
         request as a whole.
         """
-        found, failures = dict[int, dict[str, Any]](), dict[int, DSError]()
+        found, failures = dict[int, Any](), dict[int, DSError]()
         left, sent_at, trouble = list(numbers), None, None
         expected = [self.tokens.expected.get(number, "") for number in numbers]
         for name in self.tokens.in_order(expected[0]):
@@ -210,7 +211,7 @@ class Client:
 
     def _get_dossiers(
         self, numbers: Sequence[int], selection: Selection
-    ) -> tuple[dict[int, dict[str, Any]], dict[int, DSError]]:
+    ) -> tuple[dict[int, Any], dict[int, DSError]]:
         left, failures = list(numbers), dict[int, DSError]()
         for _ in range(MAX_ROUNDS):
             asked = {f"n{rank}": number for rank, number in enumerate(left)}
@@ -227,8 +228,7 @@ class Client:
                     return {}, failures
                 trouble = err
             else:
-                found = {number: data.get(f"d{rank}") for rank, number in enumerate(left)}
-                return {n: dossier for n, dossier in found.items() if dossier}, failures
+                return {n: data.get(f"d{rank}") for rank, n in enumerate(left)}, failures
         raise trouble
 
     def get_list(self, document: Document, demarche: int, **variables: Any) -> Any:

@@ -188,9 +188,7 @@ def _asked_wait(response: requests.Response) -> float | None:
 def http_moment(text: str | None) -> float | None:
     """The seconds since 1970 of an HTTP date, in any of its three forms (RFC 9110, 5.6.7)."""
     try:
-        moment = parsedate_to_datetime(text) if text else None
-        if moment is None:
-            return None
+        moment = parsedate_to_datetime(text or "")
         # All are GMT; asctime's form does not say so.
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):  # the latter: a year or an hour beyond any integer

@@ -257,23 +257,40 @@ class TestFailuresInside:
         assert reasons(fetch_dossiers(numbers)) == {FIRST + 7: "timeout"}
         assert Dossier.objects.count() == 15
 
-    def test_forbidden_ones_that_the_answer_does_not_name(self, sandbox, many, monkeypatch):
+    @pytest.mark.parametrize("path", [None, [], "d6", [6]])
+    def test_forbidden_ones_that_the_answer_does_not_name(self, sandbox, many, monkeypatch, path):
         numbers = [*many(6), 20002]
         whole = sandbox.answer
 
         def nameless(request):
             reply = whole(request)
-            errors = [{**error, "path": None} for error in reply.body.get("errors", [])]
+            errors = [{**error, "path": path} for error in reply.body.get("errors", [])]
             return Reply(body={"errors": errors, "data": None}) if errors else reply
 
         monkeypatch.setattr(sandbox, "answer", nameless)
         assert reasons(fetch_dossiers(numbers)) == {20002: "no_right"}
         assert Dossier.objects.count() == 6
 
-    def test_a_name_that_nobody_asked_for(self, sandbox, many, monkeypatch):
+    def test_what_is_not_found_in_a_dossier_is_not_the_dossier(self, sandbox, many, monkeypatch):
+        numbers = many(2)
+        list(fetch_dossiers(numbers))
+        whole = sandbox.answer
+        within = {"errors": [error("not_found") | {"path": ["d1", "usager"]}], "data": None}
+        monkeypatch.setattr(
+            sandbox,
+            "answer",
+            lambda request: (
+                Reply(body=within) if len(request.body["variables"]) > 1 else whole(request)
+            ),
+        )
+        assert reasons(fetch_dossiers(numbers)) == {numbers[1]: "unexpected"}
+        assert not Dossier.objects.exclude(absent_since=None)
+
+    @pytest.mark.parametrize("name", ["d4", "d500"])
+    def test_a_name_that_nobody_asked_for(self, sandbox, many, monkeypatch, name):
         numbers = many(4)
         whole = sandbox.answer
-        odd = {"errors": [error("not_found") | {"path": ["d500"]}], "data": None}
+        odd = {"errors": [error("not_found") | {"path": [name]}], "data": None}
         monkeypatch.setattr(
             sandbox,
             "answer",

@@ -32,7 +32,7 @@ from dsintegration.payloads.content import FAILURE
 from dsintegration.payloads.selection import Selection
 from dsintegration.platform import sockets
 from dsintegration.platform.client import get_client
-from dsintegration.platform.documents import GET_DOSSIER
+from dsintegration.platform.documents import GET_DOSSIER, GET_MOVED
 from dsintegration.platform.failures import http_moment
 from dsintegration.platform.rate_limit import has_room
 from dsintegration.platform.sockets import deadline, seconds_left
@@ -421,6 +421,16 @@ class TestRetries:
         assert get_client().get_dossier(NUMBER) == {"number": NUMBER}
         assert len(pauses) == 1
 
+    def test_each_try_takes_room_in_the_minute(self, sandbox, make_client, pauses, settings):
+        settings.DS_RATE_LIMIT = 4
+        sandbox.replies[NUMBER] = Reply(503)
+        client = make_client(sandbox.url)
+        fail(client)
+        assert has_room()
+        assert client.requests == 3
+        fail(client)
+        assert not has_room()
+
     @pytest.mark.parametrize("status", [429, 500, 502, 503])
     def test_tries_are_few(self, sandbox, pauses, status):
         sandbox.replies[NUMBER] = Reply(status)
@@ -552,6 +562,29 @@ class TestTokens:
         get_client().get_dossier(NUMBER)
         assert self.used(two) == ["a", "b", "b"]
         assert get_client().tokens.refused() == [fingerprint(self.A)]
+
+    @pytest.mark.parametrize(
+        ("rights", "reason"),
+        [
+            ({A: {7}}, Reason.NO_RIGHT),
+            ({B: {7}}, Reason.NO_RIGHT),
+            ({A: {7}, B: {7}}, Reason.NO_RIGHT),
+            ({}, Reason.TOKEN_REFUSED),
+        ],
+    )
+    def test_one_that_is_good_and_has_no_right_is_enough(self, two, rights, reason):
+        two.rights = rights
+        assert fail(get_client()).reason == reason
+        with pytest.raises(DSError) as caught:
+            get_client().get_list(GET_MOVED, 7, since="2026-01-01T00:00:00Z", first=10)
+        assert caught.value.reason == reason
+
+    @pytest.mark.parametrize("odd", [None, [], "camille@example.org", {"demarche": []}])
+    def test_a_dossier_that_is_none_among_others(self, two, monkeypatch, odd):
+        given = Reply(body={"data": {"d0": two.dossiers[NUMBER], "d1": odd}})
+        monkeypatch.setattr(two, "answer", lambda _: given)
+        found, failed = get_client().get_dossiers([NUMBER, NUMBER + 1])
+        assert (found, failed) == ({NUMBER: two.dossiers[NUMBER], NUMBER + 1: odd}, {})
 
     def test_one_alone_never_steps_aside(self, sandbox, settings):
         settings.DS_API_TOKEN = self.A
@@ -817,6 +850,7 @@ class TestDeadline:
     def test_a_page_waits_ten_seconds_in_all(self, sandbox):
         client = get_client(web=True)
         assert client.budget == 10
+        assert get_client().budget == 120
         assert max(client._timeouts) <= 10
 
 
@@ -949,9 +983,15 @@ def test_an_http_date_without_a_zone_is_gmt(zone, monkeypatch):
                 "Saturday, 28-Nov-26 10:00:30 GMT",
                 "Sat, 28 Nov 2026 10:00:30 GMT",
                 "Sat, 28 Nov 2026 10:00:30 -0000",
+                "Sat, 28 Nov 2026 12:00:30 +0200",  # as no server should
             )
         }
     finally:
         monkeypatch.undo()
         time.tzset()
     assert moments == {datetime(2026, 11, 28, 10, 0, 30, tzinfo=UTC).timestamp()}
+
+
+@pytest.mark.parametrize("text", [None, "", "soon", "Sat, 28 Nov 99999 10:00:30 GMT"])
+def test_what_is_no_http_date(text):
+    assert http_moment(text) is None

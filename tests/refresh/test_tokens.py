@@ -5,6 +5,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import env
 from dsintegration import conf
+from dsintegration.exceptions import DossierNotFound
 from dsintegration.mirror.following import note_readers
 from dsintegration.models import Demarche, Dossier
 from dsintegration.platform.tokens import fingerprint
@@ -60,9 +61,18 @@ def test_a_batch(two):
     outcomes = list(fetch_dossiers(range(FIRST, FIRST + 4)))
     assert all(outcome.result for outcome in outcomes)
     assert used(two) == ["a", "a", "b"]
+    readers = dict(Demarche.objects.values_list("number", "token"))
+    assert readers == {7: fingerprint(A), 8: fingerprint(B)}
     two.received.clear()
     list(fetch_dossiers(range(FIRST, FIRST + 4), size=2))
     assert used(two) == ["a", "b"]
+
+
+def test_what_is_not_there_is_not_looked_for_with_the_others(two):
+    outcomes = {outcome.number: outcome for outcome in fetch_dossiers([FIRST, FIRST + 9])}
+    assert outcomes[FIRST].result
+    assert isinstance(outcomes[FIRST + 9].error, DossierNotFound)
+    assert used(two) == ["a", "a"]
 
 
 def test_a_refused_one_steps_aside(two, admin_client):
