@@ -483,6 +483,31 @@ def test_a_dossier_filed_for_another(schema, by_another, mandataire):
     assert content.demandeur["prenom"] == "Sam"
 
 
+@pytest.mark.parametrize(("given", "told"), [("Complet.", "Complet."), ("", None), (None, None)])
+def test_a_motivation(schema, given, told):
+    content = content_of([], schema, motivation=given, s={"instruction": True})
+    assert content.instruction["motivation"] == told
+
+
+def test_what_is_chosen_no_more_is_left_out(schema):
+    files = [node("PieceJustificativeChamp", {"stringValue": None, "files": [FILE]})]
+    everything = {"demandeur": True, "instruction": True}
+    given = content_of(
+        files, schema, demandeur=PERSON, motivationAttachment=FILE | {"url": "…"}, s=everything
+    )
+    people = given.within(Selection(demandeur=True))
+    assert people.demandeur == given.demandeur is not None
+    assert (people.instruction, people.champs, people.files) == (None, None, [])
+    history = given.within(Selection(instruction=True))
+    assert history.instruction == given.instruction is not None
+    assert (history.demandeur, history.champs) == (None, None)
+    assert [placed.place for placed in history.files] == ["motivation"]
+    form = given.within(Selection(champs=(ID,)))
+    assert (form.champs, form.demandeur, form.instruction) == (given.champs, None, None)
+    assert [placed.place for placed in form.files] == ["champ"]
+    assert given.within(given.selection) == given
+
+
 def in_the_table() -> set[str]:
     return {param.values[0] for param in TABLE} | FILES | ROWS | WITHOUT_ANSWER
 

@@ -12,7 +12,7 @@ from dsintegration.payloads.dossiers import (
     parse_page,
 )
 from dsintegration.payloads.form import parse_form
-from tests.factories import dossier_answer, message_answer
+from tests.factories import dossier_answer, file_answer, message_answer
 
 
 def test_dates_become_utc():
@@ -140,3 +140,31 @@ def test_another_demarche_than_the_one_asked_for(parse):
 def test_text_that_no_database_takes_is_made_storable(given, kept):
     answer = dossier_answer(1, messages=[message_answer("m", body=given)])
     assert parse_dossier(answer, 1).messages[0].body == kept
+
+
+def test_one_of_a_page_that_cannot_be_read_costs_the_others_nothing():
+    given = {
+        "number": 901,
+        "list": {
+            "pageInfo": {"hasNextPage": False, "endCursor": None},
+            "nodes": [dossier_answer(1), dossier_answer(2, state=None), dossier_answer(3)],
+        },
+    }
+    page = parse_page(given, 901, whole=True)
+    assert [payload.number for payload in page.nodes] == [1, 3]
+    assert [fault.dossier_number for fault in page.faults] == [2]
+    assert page.numbers == {1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("size", "taken"),
+    [("1234", 1234), (1234, 1234), ("12 Ko", None), ("-1", None), (None, None), ("9" * 20, None)],
+)
+def test_the_size_of_a_file(size, taken):
+    message = message_answer("m", attachments=[file_answer(byteSizeBigInt=size)])
+    answer = dossier_answer(1, messages=[message])
+    if taken is None:
+        with pytest.raises(DSInvalidResponse):
+            parse_dossier(answer, 1)
+    else:
+        assert parse_dossier(answer, 1).messages[0].attachments[0].byte_size == taken

@@ -45,6 +45,8 @@ def reason_of(url: str) -> Reason:
         download(url, io.BytesIO(), byte_size=0, md5=EMPTY)
     assert "example" not in str(caught.value)
     assert caught.value.__cause__ is None
+    # What was raised below holds the address.
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
     return caught.value.reason
 
 
@@ -65,7 +67,10 @@ def test_addresses_that_are_not_public(settings, names, address):
     assert not connected
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2001:4860:4860::8888", "64:ff9b::808:808"])
+@pytest.mark.parametrize(
+    "address",
+    ["8.8.8.8", "2001:4860:4860::8888", "64:ff9b::808:808", "::ffff:8.8.8.8", "2002:808:808::"],
+)
 def test_public_ones(settings, names, address):
     settings.DS_API_URL = "https://demarche.example.org/api/v2/graphql"
     connected = names(address)
@@ -78,6 +83,14 @@ def test_one_private_address_behind_a_public_one(settings, names):
     connected = names("8.8.8.8", "10.0.0.1")
     assert reason_of("https://static.example.org/rib.pdf") == Reason.FILE_ELSEWHERE
     assert connected == ["8.8.8.8"]
+
+
+def test_what_is_no_address(settings, names):
+    settings.DS_API_URL = "https://demarche.example.org/api/v2/graphql"
+    connected = names("8.8.8.8")
+    for url in ("https://[static.example.org/rib.pdf", "https:///rib.pdf", "rib.pdf", ""):
+        assert reason_of(url) == Reason.FILE_ELSEWHERE
+    assert not connected
 
 
 def test_hosts_that_may_be_private(settings, names):

@@ -253,6 +253,23 @@ class TestFailures:
         fetch_dossier(NUMBER)
         assert stored().content_error_reason == ""
 
+    def test_of_two_the_other_is_whole(self, sandbox, put, chosen):
+        chosen(champs=[NAME])
+        numbers = [put(70_000 + rank, messages=[]) for rank in range(2)]
+        sandbox.unreadable = {70_000}
+        assert all(outcome.result for outcome in fetch_dossiers(numbers))
+        assert stored(70_000).content_error_reason == "unexpected"
+        assert stored(70_001).champs
+
+    def test_one_that_is_gone_is_not_asked_for_again_without_it(self, sandbox, put, chosen):
+        chosen(champs=[NAME])
+        numbers = [put(70_000 + rank, messages=[]) for rank in range(3)]
+        list(fetch_dossiers(numbers))
+        del sandbox.dossiers[70_001]
+        sandbox.received.clear()
+        assert len([o for o in fetch_dossiers(numbers) if o.error]) == 1
+        assert len(sandbox.received) == 2
+
     def test_neighbours_are_whole(self, sandbox, put, chosen):
         chosen(champs=[NAME])
         numbers = [put(70_000 + rank) for rank in range(20)]
@@ -381,14 +398,38 @@ class TestChoosing:
         assert waiting(demarche) == 0
 
     def test_who_is_to_be_completed(self, put, chosen):
-        numbers = [put(70_000 + rank, messages=[]) for rank in range(3)]
+        numbers = [put(80_000 + rank, messages=[]) for rank in range(3)]
         list(fetch_dossiers(numbers))
         fetch_dossier(put(demarche={"id": "Procedure-8", "number": 8, "title": "Bourse"}))
         Dossier.objects.filter(number=numbers[1]).update(absent_since=timezone.now())
-        put(numbers[0])
-        chosen(champs=[NAME])
+        demarche = chosen(champs=[NAME])
         assert list(incomplete(Demarche.objects.all())) == [numbers[0], numbers[2]]
         assert list(incomplete(Demarche.objects.exclude(number=7))) == []
+        list(fetch_dossiers(numbers))
+        choose(demarche, by=journal.CODE, champs=[])
+        assert Dossier.objects.exclude(content_key="").exists()  # as long as nothing erases it
+        assert waiting(demarche) == 0
+        assert list(incomplete(Demarche.objects.all())) == []
+
+    def test_what_has_none_of_what_is_dropped_does_not_change(self, put, chosen):
+        demarche = chosen(champs=[NAME, SIRET])
+        fetch_dossier(put(80_000, messages=[]))
+        Dossier.objects.update(champs=[])  # hidden in it
+        fetch_dossier(put(80_001, messages=[]))
+        before = dict(Dossier.objects.values_list("number", "version"))
+        choose(demarche, by=journal.CODE, champs=[SIRET])
+        assert list(prune(demarche)) == [1]
+        after = dict(Dossier.objects.values_list("number", "version"))
+        assert after[80_000] == before[80_000]
+        assert after[80_001] == max(before.values()) + 1
+
+    def test_what_changes_afterwards_has_a_later_version(self, put, chosen):
+        demarche = chosen(champs=[NAME, SIRET])
+        fetch_dossier(put())
+        choose(demarche, by=journal.CODE, champs=[SIRET])
+        list(prune(demarche))
+        other = fetch_dossier(put(80_000, messages=[])).dossier
+        assert other.version == stored().version + 1
 
     def test_a_choice_that_changed_meanwhile_is_what_counts(self, put, chosen):
         demarche = chosen(champs=[NAME, SIRET])

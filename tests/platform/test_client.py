@@ -591,10 +591,13 @@ class TestTokens:
         assert fail(get_client()).reason == Reason.TOKEN_REFUSED
         assert get_client().tokens.refused() == []
 
-    def test_requests_of_one_alone_take_the_room_of_all(self, sandbox, settings):
+    @pytest.mark.parametrize(
+        "ask", [lambda client: client.get_dossier(12345), lambda client: client.answers(within=5)]
+    )
+    def test_requests_of_one_alone_take_the_room_of_all(self, sandbox, settings, ask):
         settings.DS_RATE_LIMIT = 1
         assert has_room()
-        get_client().get_dossier(12345)
+        assert ask(get_client())
         assert not has_room()
 
 

@@ -6,11 +6,13 @@ from threading import Barrier
 import pytest
 from django.utils import timezone
 
+from dsintegration.payloads.selection import Selection
 from dsintegration.platform.client import get_client
 from dsintegration.platform.documents import GET_MOVED_WHOLE, GET_PULSE
 from dsintegration.platform.lists import Kind, Reading, read_all
 from dsintegration.platform.outage import Outage
 from dsintegration.sandbox import Reply
+from dsintegration.sandbox.forms import SHORT_FORM, answers, champ_id
 from tests.factories import dossier_answer
 
 FIRST = 40_000
@@ -113,6 +115,71 @@ def test_what_smaller_pages_would_meet_too_is_asked_once(sandbox, read, monkeypa
     assert read([refused]) == []
     assert set(sizes_asked(sandbox)) == {40}
     assert refused.error.reason == reason
+    assert refused.requests == len(sizes_asked(sandbox))
+
+
+def test_a_cursor_that_comes_back_ends_it(sandbox, read, monkeypatch):
+    for number in range(FIRST, FIRST + 9):
+        sandbox.dossiers[number] = dossier_answer(number)
+    whole, first = sandbox.answer, []
+
+    def answer(request):
+        first.append(first[0] if first else whole(request))
+        return first[0]
+
+    monkeypatch.setattr(sandbox, "answer", answer)
+    endless = reading(size=1)
+    assert len(read([endless])) == 1
+    assert (endless.error.reason, endless.requests) == ("unexpected", 2)
+
+
+def test_what_is_kept_of_a_form_comes_with_whole_dossiers(sandbox, read, monkeypatch):
+    name = champ_id(301)
+    sandbox.dossiers[FIRST] = dossier_answer(
+        FIRST, champs=answers(SHORT_FORM, {301: "Commune de Dreux"})
+    )
+    chosen = Selection(champs=(name,))
+    [page] = read([reading(with_dossiers=True, selection=chosen)])
+    assert page.page.nodes[0].content.champs[0]["value"] == "Commune de Dreux"
+    whole = sandbox.answer
+    monkeypatch.setattr(
+        sandbox,
+        "answer",
+        lambda request: Reply(504) if "Champ" in request.body["query"] else whole(request),
+    )
+    [page] = read([reading(size=5, with_dossiers=True, selection=chosen)])
+    assert (page.page.numbers, page.page.nodes) == ({FIRST}, [])
+    assert name not in sandbox.received[-1].body["variables"].values()
+
+
+def test_each_page_has_a_line_in_the_logs(sandbox, read, monkeypatch, logs):
+    sandbox.dossiers[FIRST] = dossier_answer(FIRST)
+    read([reading()])
+    fail_lists(sandbox, monkeypatch, answers=True)
+    read([reading(8, Kind.DELETED)])
+    lines = [record for record in logs.records if record.name == "dsintegration.fetch"]
+    told = [(each.operation, each.demarche, each.outcome, each.reason) for each in lines]
+    assert told == [
+        ("list_moved", 7, "listed", ""),
+        ("list_deleted", 8, "upstream_unavailable", "timeout"),
+    ]
+
+
+def test_a_list_that_comes_clears_the_platform(sandbox, read, monkeypatch):
+    whole = sandbox.answer
+    monkeypatch.setattr(
+        sandbox,
+        "answer",
+        lambda request: (
+            Reply(504) if request.body["variables"].get("demarche") == 8 else whole(request)
+        ),
+    )
+    sandbox.dossiers[FIRST] = dossier_answer(FIRST)
+    outage = Outage(get_client())
+    read([reading(8)], outage=outage)
+    assert outage.is_suspected
+    read([reading(7)], outage=outage)
+    assert not outage.is_suspected
 
 
 def test_what_was_read_is_not_asked_again(sandbox, read):

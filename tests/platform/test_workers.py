@@ -11,11 +11,12 @@ from dsintegration.platform.workers import Workers
 class Connections:
     """In the place of a client: which threads closed theirs."""
 
-    def __init__(self) -> None:
-        self.closed = list[int]()
+    def __init__(self, seconds: float = 0) -> None:
+        self.closed, self.seconds = list[int](), seconds
 
     def close(self) -> None:
-        time.sleep(0.05)  # those who do not wait for us see nothing yet
+        if self.seconds:
+            time.sleep(self.seconds)
         self.closed.append(threading.get_ident())
 
 
@@ -28,7 +29,7 @@ def test_each_thread_closes_its_own_connection():
 
 
 def test_they_are_closed_whatever_happened():
-    connections = Connections()
+    connections = Connections(0.05)  # those who do not wait for them see nothing
 
     def work():
         with Workers(connections, 2) as workers:
