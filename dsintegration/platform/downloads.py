@@ -79,9 +79,7 @@ def _download(url: str, into: IO[bytes], byte_size: int, md5: str, content_type:
     ).prepare()
     try:
         # No session: neither cookies, nor .netrc, nor the redirects that it would look into.
-        response = adapter.send(
-            request, stream=True, timeout=TIMEOUTS, verify=authorities(), proxies=proxies
-        )
+        response = adapter.send(request, timeout=TIMEOUTS, verify=authorities(), proxies=proxies)
         _check_head(response, byte_size, content_type)
         digest, size = hashlib.md5(usedforsecurity=False), 0
         while chunk := response.raw.read(CHUNK, decode_content=False):

@@ -47,7 +47,7 @@ class _BoundedAdapter(HTTPAdapter):
         return manager
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        response = super().send(*args, **(kwargs | {"stream": True}))
+        response = super().send(*args, **kwargs)
         body = BytesIO()
         try:
             for chunk in response.iter_content(64 * 1024):

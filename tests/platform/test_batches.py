@@ -175,6 +175,18 @@ class TestRequests:
         if at_once == 1:  # else a request that was sent later may have succeeded here
             assert Platform.objects.get().last_error_reason == "token_refused"
 
+    def test_one_that_all_of_them_meet_is_said_once(self, sandbox, many, settings, monkeypatch):
+        settings.DS_IN_FLIGHT, settings.DS_BATCH_SIZE = 4, 10
+        together = threading.Barrier(4, timeout=30)
+        refused = {"errors": [{"message": "", "extensions": {"code": "forbidden"}}], "data": None}
+
+        def refuse(_):
+            together.wait()
+            return Reply(403, refused)
+
+        monkeypatch.setattr(sandbox, "answer", refuse)
+        assert list(reasons(fetch_dossiers(many(300))).values()) == [Reason.TOKEN_REFUSED]
+
     def test_a_bug_is_not_swallowed(self, sandbox, many, settings, monkeypatch):
         settings.DS_IN_FLIGHT, settings.DS_BATCH_SIZE = 4, 10
 
