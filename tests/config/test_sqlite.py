@@ -7,6 +7,7 @@ import time
 import pytest
 from django.db import OperationalError, connection, transaction
 
+from dsintegration.mirror.locking import A_PAGE, writing
 from dsintegration.models import Counter
 
 pytestmark = [
@@ -85,3 +86,31 @@ def test_nobody_waits_for_ever(other, write):
     assert raw.execute("PRAGMA busy_timeout").fetchone() == (50,)
     other.execute("COMMIT")
     write()
+
+
+def test_who_writes_the_mirror_in_a_row_leaves_gaps():
+    over, has_it, turns = threading.Event(), threading.Event(), [0]
+
+    def write_much() -> None:
+        while not over.is_set():
+            with writing(None):
+                turns[0] += 1
+                has_it.set()
+                time.sleep(0.005)
+                has_it.clear()
+        connection.close()
+
+    greedy = threading.Thread(target=write_much)
+    greedy.start()
+    try:
+        has_it.wait()
+        before = turns[0]
+        for _ in range(WRITES):
+            has_it.wait()
+            with writing(None, A_PAGE):
+                pass
+        # Without them, it would be some seventy for each.
+        assert turns[0] - before < 10 * WRITES
+    finally:
+        over.set()
+        greedy.join()
