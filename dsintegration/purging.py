@@ -67,7 +67,6 @@ class Tally:
     dossiers: Counter[Outcome] = field(default_factory=Counter)
     left: int = 0  # that the platform did not answer for
     trouble: str = ""  # why, in French
-    contents: int = 0  # of dossiers, of which less is chosen now
     entries: int = 0
     accesses: int = 0
 
@@ -124,7 +123,8 @@ def purge(
     OngoingFetch.objects.filter(ended_at__lt=now - FETCHES_KEPT).delete()
     FetchLot.objects.filter(created_at__lt=now - FetchLot.KEPT).delete()
     for demarche in unpruned():
-        tally.contents += sum(prune(demarche))
+        for _ in prune(demarche):
+            pass
     _ask(due.filter(is_confirmed=False), tally, by, must_stop)
     _purge_dossiers(due.filter(is_confirmed=True), tally, by, must_stop)
     tally.left = due.filter(is_confirmed=False).count()

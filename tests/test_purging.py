@@ -32,7 +32,7 @@ from dsintegration.models import (
     UsagerAccess,
 )
 from dsintegration.services import fetch_dossier
-from dsintegration.signals import dossier_purged
+from dsintegration.signals import dossier_purged, purge_ended
 from dsintegration.usager.links import DossierIsGone, make_link
 from tests.factories import DemarcheFactory, DossierFactory, MessageFactory, dossier_answer
 from tests.settings import EMPTY
@@ -132,6 +132,12 @@ class TestWhatGoes:
         assert kept() == []
         assert sorted(PurgedDossier.objects.values_list("version", flat=True)) == [1, 2, 3, 4, 5]
         assert Platform.objects.get().version == 5
+
+    def test_the_very_first_dossier(self, delays, sandbox):
+        gone(1, pk=1)
+        DossierFactory(number=2, pk=2, date_expiration=ago(40), fetched_at=ago(20))
+        purge()
+        assert kept() == []
 
     def test_as_many_statements_for_forty_as_for_three(self, delays):
         statements = []
@@ -307,6 +313,20 @@ class TestTombstones:
         mine, other = api(demarches=[demarche]), api(demarches=[DemarcheFactory()])
         assert [len(c.get("/api/v1/purged/").json()["results"]) for c in (mine, other)] == [1, 0]
 
+    def test_a_host_learns_that_it_ended(self, delays, monkeypatch):
+        gone()
+        seen = []
+
+        def clean_up(**_):
+            seen.append(kept())
+
+        purge_ended.connect(clean_up)
+        try:
+            purge()
+        finally:
+            purge_ended.disconnect(clean_up)
+        assert seen == [[]]
+
     def test_signal_after_the_commit(self, delays, monkeypatch):
         told = []
 
@@ -336,7 +356,10 @@ class TestTombstones:
 
 
 class TestCommand:
-    def test_says_what_it_did(self, delays, logs):
+    def test_says_what_it_did(self, delays, logs, monkeypatch):
+        monkeypatch.setattr(purging, "ENTRIES", 1)
+        for _ in range(2):
+            JournalEntry(at=ago(900)).save()
         delays.DS_PURGE_EXPIRED_AFTER = ""
         gone(1)
         confirmed(number=2, absent_since=ago(100))
@@ -347,7 +370,7 @@ class TestCommand:
             "  absent de la plateforme depuis plus de 90 jours : 2",
             "  expiré : gardé sans limite (DS_PURGE_EXPIRED_AFTER est vide)",
             "  supprimé par l'usager depuis plus de 60 jours : 0",
-            "Journal, entrées de plus de 365 jours : 0. Accès d'usagers fermés : 0.",
+            "Journal, entrées de plus de 365 jours : 2. Accès d'usagers fermés : 0.",
         ]
         assert "purge_dossiers 1 erased" in logs.text
         assert "@" not in logs.text
