@@ -255,6 +255,15 @@ class TestOfTheForm:
         list(prune(demarche))
         assert self.told() == []
 
+    def test_what_is_fetched_before_it_is_erased_has_none(self, sandbox, put):
+        demarche = self.choose(champs=[self.RIB])
+        put()
+        assert self.told() == [("champ", "rib.pdf")]
+        choose(demarche, by=journal.CODE, champs=[])
+        put()
+        assert self.told() == []
+        assert Dossier.objects.get().file_marks == ""
+
     def test_choosing_less_while_it_is_asked_for(self, sandbox, put, monkeypatch):
         """What comes is more than is chosen now: the rest is not stored."""
         demarche = self.choose(champs=[self.RIB, self.ROWS], instruction=True, demandeur=True)
