@@ -25,7 +25,7 @@ from dsintegration.sandbox import Reply
 from dsintegration.sandbox.forms import champ_id
 from dsintegration.sandbox.server import LISTS
 from dsintegration.services import fetch_dossiers
-from tests.factories import DossierFactory, FileFactory
+from tests.factories import DemarcheFactory, DossierFactory, FileFactory
 from tests.refresh.command import FIRST, Run, change, lists_asked, numbers_asked
 from tests.refresh.test_tokens import A, B, two  # noqa: F401
 from tests.refresh.world import FORM, REVISION
@@ -425,6 +425,38 @@ class TestWindows:
         Run()
         [deleted] = self.since(sandbox, GET_DELETED)
         assert abs(deleted - ago(**since)) < timedelta(minutes=1)
+
+    @pytest.mark.parametrize("words", [(), ("--full",)])
+    def test_at_night_one_may_be_gone_from_where_it_went(self, sandbox, tracked, words):
+        """Absent since this morning, and seen in its démarche fifty days ago: since then it may
+        have gone to another one and been destroyed there, be the list of that one read since.
+        """
+        number, _ = tracked(2)
+        Dossier.objects.filter(number=number).update(
+            absent_since=ago(hours=3), fetched_at=ago(days=50)
+        )
+        other = DemarcheFactory(number=8)
+        DossierFactory(demarche=other, absent_since=ago(days=40), fetched_at=ago(days=45))
+        Demarche.objects.update(deleted_read_at=ago(hours=25))
+        Run(*words)
+        since = {
+            asked["demarche"]: datetime.fromisoformat(asked["since"])
+            for asked in lists_asked(sandbox, GET_DELETED)
+        }
+        assert abs(since[7] - ago(days=66)) < timedelta(minutes=1)
+        elsewhere = {"days": 66} if words else {"days": 16, "hours": 25}
+        assert abs(since[8] - ago(**elsewhere)) < timedelta(minutes=1)
+
+    def test_what_vouches_is_no_look_back(self, sandbox, tracked, any_list):
+        """Its list begins later: the daily one would never come."""
+        absent, *_ = tracked(4)
+        Dossier.objects.filter(number=absent).update(
+            absent_since=ago(days=40), fetched_at=ago(days=50)
+        )
+        Demarche.objects.update(deleted_read_at=(last := ago(hours=2)))
+        Run()
+        assert len(lists_asked(sandbox, GET_DELETED)) == 1
+        assert Demarche.objects.get().deleted_read_at == last
 
     def test_a_look_back_in_days_to_come_is_none(self, sandbox, tracked):
         """Stamped by a clock that went wrong: all is looked up anew."""

@@ -261,6 +261,15 @@ class TestVouchedForThoughGone:
         sandbox.list_replies[7, "pendingDeletedDossiers"] = reply
         assert "150 récupérés" in Run().out
 
+    def test_what_moved_is_not_gone_whatever_the_trash_says(self, sandbox, tracked):
+        number, *_ = tracked(150, hours=26)
+        change(sandbox, number)
+        sandbox.deleted[number] = iso(ago(hours=1))
+        run = Run()
+        dossier = Dossier.objects.get(number=number)
+        assert (dossier.state, dossier.absent_since, dossier.erased_at) == ("accepte", None, None)
+        assert ", 0 absents" in run.out  # nor was it for a moment
+
     def test_what_is_in_two_lists_is_asked_for(self, sandbox, tracked):
         """Binned while the lists were read, or restored: only the dossier itself tells."""
         number, *_ = tracked(150)
