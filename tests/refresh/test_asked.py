@@ -25,7 +25,7 @@ from dsintegration.sandbox import Reply
 from dsintegration.sandbox.forms import champ_id
 from dsintegration.sandbox.server import LISTS
 from dsintegration.services import fetch_dossiers
-from tests.factories import DemarcheFactory, DossierFactory, FileFactory
+from tests.factories import DemarcheFactory, DossierFactory, FileFactory, dossier_answer
 from tests.refresh.command import FIRST, Run, change, lists_asked, numbers_asked
 from tests.refresh.test_tokens import A, B, two  # noqa: F401
 from tests.refresh.world import FORM, REVISION
@@ -356,6 +356,22 @@ class TestStopping:
         assert Platform.objects.get().refreshed_at is None
         last = JournalEntry.objects.order_by("pk").last()
         assert (last.outcome, last.count) == ("stopped", 100)
+
+    def test_what_was_read_meanwhile_and_is_not_stored_is_read_again(self, sandbox, tracked):
+        """Two lists are under way: the page of the second one comes too late."""
+        tracked(3)
+        other = DemarcheFactory(number=8, ds_id="Procedure-8")
+        home = {"id": other.ds_id, "number": 8, "title": other.title}
+        for number in range(FIRST + 10, FIRST + 13):
+            sandbox.dossiers[number] = dossier_answer(number, demarche=home, messages=[])
+        Demarche.objects.update(followed=True)
+        tally = refresh.Tally()
+        list(refresh.refresh(refresh.due_dossiers(), tally, must_stop=lambda: tally.fetched > 0))
+        assert tally.fetched == 3
+        assert not Demarche.objects.exclude(read_until=None)
+        Run()
+        assert Dossier.objects.count() == 6
+        assert not Demarche.objects.filter(read_until=None)
 
 
 class TestTokens:
