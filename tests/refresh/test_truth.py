@@ -494,6 +494,21 @@ class TestClocks:
         Run()
         assert Dossier.objects.get(number=other).absent_since < timezone.now()
 
+    def test_no_list_vouches_for_what_a_wrong_clock_stamped(self, sandbox, tracked):
+        """It changed before the list begins."""
+        number, *_ = tracked(150, hours=26)
+        sandbox.dossiers[number] |= {
+            "state": "accepte",
+            "dateDerniereModification": iso(ago(days=3)),
+        }
+        Dossier.objects.filter(number=number).update(
+            fetched_at=ago(days=-365), checked_at=ago(days=-365)
+        )
+        assert "149 sans changement" in Run().out
+        row = Dossier.objects.get(number=number)
+        assert row.state == "accepte"
+        assert row.checked_at < timezone.now()
+
     def test_an_earlier_date_wins_minutes_later(self, sandbox, tracked):
         [number] = tracked(1)
         Dossier.objects.update(date_derniere_modification=ago(days=1))
