@@ -235,15 +235,16 @@ class TestAwaitingScan:
     @pytest.fixture
     def pending(self, sandbox, tracked):
         """One of a dossier that is not due; the others of dossiers that are not asked for."""
-        numbers = tracked(4, hours=0.2)
+        numbers = tracked(5, hours=0.2)
         for number in numbers:
             message = Message.objects.get(dossier__number=number)
             FileFactory(message=message, scan="pending", created_at=ago(hours=1))
-        _, absent, failing, old = numbers
+        _, absent, failing, old, seen = numbers
         rows = Dossier.objects.filter
         rows(number=absent).update(absent_since=ago(minutes=10))
         rows(number=failing).update(next_try_at=ago(hours=-1))
         File.objects.filter(dossier__number=old).update(created_at=ago(hours=25))
+        File.objects.filter(dossier__number=seen).update(scan="safe")
         Demarche.objects.update(deleted_read_at=timezone.now())
 
     def test_the_whole_asks_for_it(self, sandbox, pending):
@@ -429,8 +430,15 @@ class TestWindows:
         [
             ({"days": 40}, {"days": 16, "hours": 25}),
             ({"hours": 3}, {"days": 66}),
+            ({"hours": 25, "seconds": -10}, {"days": 66}),
+            ({"hours": 25, "seconds": 10}, {"days": 66}),
         ],
-        ids=["from the last one", "but for those that are absent since"],
+        ids=[
+            "from the last one",
+            "but for those that are absent since",
+            "or were found to be so in the same run",
+            "or a moment before",
+        ],
     )
     def test_the_next_look_back_goes_on(self, sandbox, tracked, absent, since):
         number, _ = tracked(2)
