@@ -33,8 +33,8 @@ PATIENCE, A_PAGE = 60.0, 10.0
 # What a caller without the lock is told to wait before he asks again, in seconds.
 PAUSE = 5
 # For how long whoever writes in a row leaves SQLite's lock to others, in seconds: they look each
-# millisecond (hosting/sqlite3).
-GAP = 0.002
+# millisecond (hosting/sqlite3). Longer than that, and a fetch right after another would wait, too.
+GAP = 0.0015
 LOCK_NOT_AVAILABLE, SQLITE_BUSY = "55P03", 5
 
 _thread = threading.local()
