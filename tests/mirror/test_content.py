@@ -253,6 +253,19 @@ class TestFailures:
         fetch_dossier(NUMBER)
         assert stored().content_error_reason == ""
 
+    def test_what_was_read_in_another_demarche_does_not_stay(self, sandbox, put, chosen):
+        chosen(champs=[NAME])
+        bourse = {"id": "Procedure-8", "number": 8, "title": "Bourse"}
+        fetch_dossier(put(80_000, demarche=bourse, messages=[]))
+        chosen(8, champs=[NAME])
+        fetch_dossier(put())
+        assert stored().champs
+        sandbox.unreadable = {NUMBER}
+        fetch_dossier(put(demarche=bourse))
+        dossier = stored()
+        assert (dossier.demarche.number, dossier.champs) == (8, None)
+        assert dossier.content_error_reason == "unexpected"
+
     def test_of_two_the_other_is_whole(self, sandbox, put, chosen):
         chosen(champs=[NAME])
         numbers = [put(70_000 + rank, messages=[]) for rank in range(2)]

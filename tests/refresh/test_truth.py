@@ -608,7 +608,25 @@ class TestTurns:
         assert self.holds(holder)
 
     def test_a_living_process_holds_it(self, sandbox):
-        assert self.holds(f"{turn._here()}/{os.getppid()}")
+        with subprocess.Popen(["sleep", "60"]) as process:
+            assert self.holds(f"{turn._here()}/{process.pid}")
+            assert process.poll() is None  # nor did it feel that we looked
+            process.kill()
+
+    def test_a_full_tour_waits_for_one_that_dies(self, sandbox, tracked, monkeypatch):
+        tracked(1)
+        with subprocess.Popen(["sleep", "60"]) as process:
+            RefreshTurn.objects.create(
+                holder=f"{turn._here()}/{process.pid}/x", ends_at=ago(minutes=-9)
+            )
+
+            def pause(_):
+                assert process.poll() is None, "it was to be freed by now"
+                process.kill()
+                process.wait()
+
+            monkeypatch.setattr(turn, "pause", pause)
+            assert "en cours" not in Run("--full").out
 
     def test_a_process_of_somebody_else_holds_it(self, sandbox, monkeypatch):
         def kill(*_):
