@@ -5,8 +5,6 @@ of commits, and writers never wait for each other in a circle. Nobody waits for 
 comes says how long he has (`patience`).
 """
 
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -32,12 +30,8 @@ WRITTEN = ("instance", "version", "last_error_code", "last_error_reason", "last_
 PATIENCE, A_PAGE = 60.0, 10.0
 # What a caller without the lock is told to wait before he asks again, in seconds.
 PAUSE = 5
-# For how long whoever writes in a row leaves SQLite's lock to others, in seconds: they look each
-# millisecond (hosting/sqlite3). Longer than that, and a fetch right after another would wait, too.
-GAP = 0.0015
 LOCK_NOT_AVAILABLE, SQLITE_BUSY = "55P03", 5
 
-_thread = threading.local()
 # Instances that this process has found to be the database's own: no need to look before each call.
 _recognised: set[str] = set()
 
@@ -71,7 +65,6 @@ def writing(instance: str | None, patience: float = PATIENCE) -> Iterator[Platfo
         try:
             if connection.vendor == "sqlite":
                 stack.enter_context(_busy_timeout(patience))
-                stack.enter_context(_turn())
             stack.enter_context(transaction.atomic(durable=True))
             platform = _lock(patience)
         except OperationalError as err:
@@ -109,18 +102,6 @@ def _busy_timeout(seconds: float) -> Iterator[None]:
         yield
     finally:
         raw.execute(f"PRAGMA busy_timeout = {usual}")
-
-
-@contextmanager
-def _turn() -> Iterator[None]:
-    """SQLite has no queue: between two turns of one writer, others get theirs."""
-    left = getattr(_thread, "wrote_at", 0.0) + GAP - time.monotonic()
-    if left > 0:
-        time.sleep(left)
-    try:
-        yield
-    finally:
-        _thread.wrote_at = time.monotonic()
 
 
 def _is_busy(err: OperationalError) -> bool:

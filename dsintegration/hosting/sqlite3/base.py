@@ -5,7 +5,8 @@ cuts the insertion of a long conversation into many statements.
 
 SQLite has one writer at a time and no queue: what waits looks again each tenth of a second, and
 finds the lock taken again by a process that writes much. A fetch beside an import so waited for
-seconds. Here it looks each millisecond.
+seconds. Here it looks each millisecond, and whoever has just written leaves the lock alone for
+longer than that.
 """
 
 import sqlite3
@@ -18,6 +19,8 @@ from django.utils.functional import cached_property
 # What begins a transaction (IMMEDIATE), or is one by itself.
 WRITES = ("BEGIN", "INSERT", "UPDATE", "DELETE")
 LOOKS_EVERY = 0.001  # seconds
+# Between two transactions of one connection. Longer, and a fetch right after another would wait.
+GAP = 0.0015
 
 
 class DatabaseFeatures(features.DatabaseFeatures):
@@ -51,6 +54,15 @@ class CursorWrapper(base.SQLiteCursorWrapper):
 
 class DatabaseWrapper(base.DatabaseWrapper):
     features_class = DatabaseFeatures
+    committed_at = 0.0
+
+    def _start_transaction_under_autocommit(self) -> None:
+        time.sleep(max(0.0, self.committed_at + GAP - time.monotonic()))
+        super()._start_transaction_under_autocommit()  # type: ignore[misc]  # unknown to the stubs
+
+    def _commit(self) -> None:
+        super()._commit()  # type: ignore[misc]
+        self.committed_at = time.monotonic()
 
     def create_cursor(self, name: str | None = None) -> CursorWrapper:  # noqa: ARG002  # Django's
         cursor: CursorWrapper = self.connection.cursor(factory=CursorWrapper)
