@@ -313,7 +313,7 @@ class TestTombstones:
         mine, other = api(demarches=[demarche]), api(demarches=[DemarcheFactory()])
         assert [len(c.get("/api/v1/purged/").json()["results"]) for c in (mine, other)] == [1, 0]
 
-    def test_a_host_learns_that_it_ended(self, delays, monkeypatch):
+    def test_a_host_learns_that_it_ended(self, delays):
         gone()
         seen = []
 

@@ -11,7 +11,7 @@ from dsintegration.platform import downloads
 from dsintegration.platform.downloads import download
 from tests.tcp import TCPServer, read_request
 
-BYTES = b"%PDF-1.7 of ten letters and more"
+BYTES = b"%PDF-1.7 of a few letters"
 
 
 @pytest.fixture

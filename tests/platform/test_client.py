@@ -60,6 +60,20 @@ def fail(client, number=NUMBER) -> DSError:
     return caught.value
 
 
+@pytest.fixture
+def opened(monkeypatch):
+    """The sockets that were connected, each with the seconds that this could take."""
+    opened = []
+
+    class Socket(sockets._PlainSocket):
+        def connect(self, address):
+            opened.append((self, self.gettimeout()))
+            super().connect(address)
+
+    monkeypatch.setattr(sockets, "_PlainSocket", Socket)
+    return opened
+
+
 class TestWhatIsSent:
     def test_one_post_of_our_document(self, sandbox):
         get_client().get_dossier(12345)
@@ -123,17 +137,10 @@ class TestWhatIsSent:
             client.close()
         assert server.connections == 1
 
-    def test_small_requests_are_not_held_back(self, sandbox, make_client, monkeypatch):
-        opened = []
-
-        class Socket(sockets._PlainSocket):
-            def connect(self, address):
-                opened.append(self)
-                super().connect(address)
-
-        monkeypatch.setattr(sockets, "_PlainSocket", Socket)
+    def test_small_requests_are_not_held_back(self, sandbox, make_client, opened):
         make_client(sandbox.url).get_dossier(12345)
-        assert opened[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        [(sock, _)] = opened
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
     def test_a_connection_closed_by_the_server_is_opened_again(self, make_client):
         answer = json.dumps({"data": {"dossier": {"number": 1}}}).encode()
@@ -790,17 +797,10 @@ class TestDeadline:
         assert [thread.daemon for thread in asking] == [True]
 
     @pytest.mark.parametrize(("budget", "most"), [(3600, 5), (2, 2)])
-    def test_connecting(self, sandbox, make_client, monkeypatch, budget, most):
-        allowed = []
-
-        class Socket(sockets._PlainSocket):
-            def connect(self, address):
-                allowed.append(self.gettimeout())
-                super().connect(address)
-
-        monkeypatch.setattr(sockets, "_PlainSocket", Socket)
+    def test_connecting(self, sandbox, make_client, opened, budget, most):
         make_client(sandbox.url, timeouts=(5, 35), budget=budget).get_dossier(12345)
-        assert most - 1 < allowed[0] <= most
+        [(_, allowed)] = opened
+        assert most - 1 < allowed <= most
 
     def test_none_is_left_for_a_connection_that_is_open(self, sandbox, make_client):
         client = make_client(sandbox.url)
