@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -29,3 +29,16 @@ def tracked(sandbox, settings):
         return numbers
 
     return put
+
+
+@pytest.fixture
+def our_clock(sandbox, monkeypatch):
+    """Sets our clock apart from the platform's, which is right."""
+    true = timezone.now
+    sandbox.now = lambda: datetime.now(UTC)
+
+    def set_apart(**duration):
+        wrong = timedelta(**duration)
+        monkeypatch.setattr("django.utils.timezone.now", lambda: true() + wrong)
+
+    return set_apart

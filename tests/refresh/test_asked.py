@@ -64,6 +64,16 @@ class TestInTurn:
         Run("--older-than", "0s")
         assert numbers_in_turn(sandbox) == numbers
 
+    @pytest.mark.parametrize("words", [["--full"], ["--older-than", "0s"]])
+    def test_each_once_by_a_clock_that_is_ahead(
+        self, sandbox, tracked, one_by_one, our_clock, words
+    ):
+        """By ours, what was just asked for is older than the run."""
+        numbers = tracked(5)
+        our_clock(minutes=10)
+        Run(*words, "--limit", "12")
+        assert numbers_in_turn(sandbox) == numbers
+
     def test_what_bears_a_wrong_date_then_the_stalest_then_what_failed(
         self, sandbox, tracked, one_by_one
     ):

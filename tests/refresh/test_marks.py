@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from dsintegration.exceptions import DSUnavailable, Reason
+from dsintegration.mirror.storing import store
 from dsintegration.models import Demarche, Dossier
 from dsintegration.platform.documents import GET_MOVED_WHOLE
 from dsintegration.sandbox import Reply
@@ -92,30 +94,37 @@ def test_numbers_of_a_page_that_could_not_be_fetched(sandbox, followed, monkeypa
     assert Dossier.objects.filter(number__in=[number, NEW], state="accepte").count() == 2
 
 
-def test_numbers_of_a_page_that_others_kept_from_being_stored(sandbox, followed, monkeypatch):
-    """Another writer held the lock for longer than anybody waits."""
-    from dsintegration.exceptions import DSUnavailable, Reason
-
-    [number, *_] = followed(3)
-    moved(sandbox, number)
-    whole = sandbox.answer
+@pytest.mark.parametrize("page", ["whole", "of numbers"])
+def test_a_page_that_others_kept_from_being_stored(sandbox, followed, monkeypatch, page):
+    """Another writer held the lock for longer than anybody waits; then came the next page."""
+    numbers = followed(150)
+    for number in numbers:
+        moved(sandbox, number)
+    whole, stored = sandbox.answer, []
 
     def choke(request):
-        whole_page = request.body["query"] == GET_MOVED_WHOLE.text
-        return Reply(504) if whole_page else whole(request)
+        variables = request.body["variables"]
+        is_whole = request.body["query"] == GET_MOVED_WHOLE.text
+        is_first = "demarche" in variables and "after" not in variables
+        return Reply(504) if page != "whole" and is_whole and is_first else whole(request)
 
-    def busy(*_):
-        raise DSUnavailable(Reason.BUSY)
+    def busy(payloads, *rest):
+        stored.append(payloads)
+        if len(stored) == 1:
+            raise DSUnavailable(Reason.BUSY)
+        return store(payloads, *rest)
 
     before = Demarche.objects.get().read_until
     with monkeypatch.context() as held:
         held.setattr(sandbox, "answer", choke)
-        held.setattr("dsintegration.services.store", busy)
+        held.setattr(
+            f"dsintegration.{'refresh.lists' if page == 'whole' else 'services'}.store", busy
+        )
         assert Run("--older-than", "9d").status == 5
     assert Demarche.objects.get().read_until == before
     rest()
     Run("--older-than", "9d")
-    assert Dossier.objects.get(number=number).state == "accepte"
+    assert Dossier.objects.filter(state="accepte").count() == 150
 
 
 def test_a_hole_is_told(sandbox, followed):

@@ -413,19 +413,6 @@ class TestStoppedForGood:
         assert Platform.objects.get().refreshed_at
 
 
-@pytest.fixture
-def our_clock(sandbox, monkeypatch):
-    """Sets our clock apart from the platform's, which is right."""
-    true = timezone.now
-    sandbox.now = lambda: datetime.now(UTC)
-
-    def set_apart(**duration):
-        wrong = timedelta(**duration)
-        monkeypatch.setattr("django.utils.timezone.now", lambda: true() + wrong)
-
-    return set_apart
-
-
 class TestClocks:
     @pytest.mark.parametrize(
         "wrong", [{"minutes": 10}, {"minutes": -10}, {"days": 1}, {"days": -1}, {"days": 365}]
@@ -607,39 +594,42 @@ class TestTurns:
         monkeypatch.setattr(turn, "_ours", {f"{holder}/x"})
         assert self.holds(holder)
 
-    def test_a_living_process_holds_it(self, sandbox):
+    @pytest.fixture
+    def living(self):
         with subprocess.Popen(["sleep", "60"]) as process:
-            assert self.holds(f"{turn._here()}/{process.pid}")
-            assert process.poll() is None  # nor did it feel that we looked
+            yield process
             process.kill()
 
-    def test_a_full_tour_waits_for_one_that_dies(self, sandbox, tracked, monkeypatch):
+    def test_a_living_process_holds_it(self, sandbox, living):
+        assert self.holds(f"{turn._here()}/{living.pid}")
+        assert living.poll() is None  # nor did it feel that we looked
+
+    def test_a_full_tour_waits_for_one_that_dies(self, sandbox, tracked, monkeypatch, living):
         tracked(1)
-        with subprocess.Popen(["sleep", "60"]) as process:
-            RefreshTurn.objects.create(
-                holder=f"{turn._here()}/{process.pid}/x", ends_at=ago(minutes=-9)
-            )
+        holder = f"{turn._here()}/{living.pid}/x"
+        RefreshTurn.objects.create(holder=holder, ends_at=ago(minutes=-9))
 
-            def pause(_):
-                assert process.poll() is None, "it was to be freed by now"
-                process.kill()
-                process.wait()
+        def pause(_):
+            assert living.poll() is None, "it was to be freed by now"
+            living.kill()
+            living.wait()
 
-            monkeypatch.setattr(turn, "pause", pause)
-            assert "en cours" not in Run("--full").out
+        monkeypatch.setattr(turn, "pause", pause)
+        assert "en cours" not in Run("--full").out
 
-    def test_a_process_of_somebody_else_holds_it(self, sandbox, monkeypatch):
+    def test_a_process_of_somebody_else_holds_it(self, sandbox, monkeypatch, living):
         def kill(*_):
             raise PermissionError
 
-        monkeypatch.setattr("os.kill", kill)
-        assert self.holds(f"{turn._here()}/{os.getppid()}")
+        with monkeypatch.context() as others:
+            others.setattr("os.kill", kill)
+            assert self.holds(f"{turn._here()}/{living.pid}")
 
     @pytest.mark.parametrize("process", [DEAD, "4194305a", ""])
     def test_what_another_machine_says_is_its_own(self, sandbox, process):
         assert self.holds(f"elsewhere/{process}")
 
-    def test_a_system_without_proc(self, sandbox, monkeypatch):
+    def test_a_system_without_proc(self, sandbox, monkeypatch, living):
         """Processes are told apart by their numbers alone."""
 
         def missing(*_):
@@ -648,7 +638,7 @@ class TestTurns:
         monkeypatch.setattr(turn, "Path", missing)
         assert not self.holds(f"{platform.node()}/{self.DEAD}")
         RefreshTurn.objects.all().delete()
-        assert self.holds(f"{platform.node()}/{os.getppid()}")
+        assert self.holds(f"{platform.node()}/{living.pid}")
 
     def test_the_full_tour_waits_for_its_turn(self, sandbox, tracked, monkeypatch):
         tracked(1)
