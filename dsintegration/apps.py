@@ -11,7 +11,7 @@ class DsintegrationConfig(AppConfig):
     def ready(self) -> None:
         from dsintegration import conf
         from dsintegration.checks import check_files, check_project, check_settings
-        from dsintegration.database_checks import check_log_of_values
+        from dsintegration.checks.database import check_log_of_values
         from dsintegration.oidc.checks import check_openid
         from dsintegration.usager.checks import check_layout, check_usager_page
 

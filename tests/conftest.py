@@ -160,7 +160,7 @@ def later(monkeypatch) -> Later:
 def empty_cache(monkeypatch) -> None:
     """What one test counted or kept is not the next one's, nor the broker that failed there."""
     cache.clear()
-    monkeypatch.setattr("dsintegration.broker._down_until", 0.0)
+    monkeypatch.setattr("dsintegration.background.broker._down_until", 0.0)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.db import DatabaseError, IntegrityError, connection
 
-from dsintegration.database_checks import PARAMETERS, check_log_of_values, parameters_to_set
+from dsintegration.checks.database import PARAMETERS, check_log_of_values, parameters_to_set
 from dsintegration.models import Dossier
 from tests.factories import DossierFactory
 

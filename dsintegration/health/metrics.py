@@ -21,7 +21,8 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from dsintegration import broker, conf, counters
+from dsintegration import conf, counters
+from dsintegration.background import broker
 from dsintegration.mirror.freshness import freshness
 from dsintegration.models import TO_ANSWER, Counter, Dossier
 from dsintegration.refresh.queue import is_due

@@ -18,7 +18,7 @@ from redis import Redis
 
 from config.celery import app
 from dsintegration.background import hand_over
-from dsintegration.broker import OPTIONS
+from dsintegration.background.broker import OPTIONS
 from dsintegration.exceptions import DSError
 from dsintegration.health import metrics
 from dsintegration.models import Counter, Demarche, Dossier, Platform

@@ -28,8 +28,8 @@ def exposed(db, settings, monkeypatch) -> set[str]:
     settings.DS_API_TOKEN_EXPIRES = timezone.localdate()
     now = timezone.now()
     Platform.objects.update(refreshed_at=now, fully_refreshed_at=now)
-    monkeypatch.setattr("dsintegration.broker.celery_app", object)
-    monkeypatch.setattr("dsintegration.broker.length", lambda app: 0)
+    monkeypatch.setattr("dsintegration.background.broker.celery_app", object)
+    monkeypatch.setattr("dsintegration.background.broker.length", lambda app: 0)
     registry = CollectorRegistry()
     registry.register(Figures())
     told = {

@@ -16,7 +16,7 @@ from typing import ParamSpec
 
 from django.db import InterfaceError, OperationalError, connections
 
-from dsintegration import broker
+from dsintegration.background import broker
 
 logger = logging.getLogger(__name__)
 
