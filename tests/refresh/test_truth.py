@@ -600,9 +600,12 @@ class TestTurns:
             yield process
             process.kill()
 
-    def test_a_living_process_holds_it(self, sandbox, living):
-        assert self.holds(f"{turn._here()}/{living.pid}")
-        assert living.poll() is None  # nor did it feel that we looked
+    def test_a_living_process_holds_it(self, sandbox, living, monkeypatch):
+        kill, sent = os.kill, []
+        with monkeypatch.context() as seen:
+            seen.setattr("os.kill", lambda pid, signal: (sent.append(signal), kill(pid, 0)))
+            assert self.holds(f"{turn._here()}/{living.pid}")
+        assert set(sent) == {0}  # it does not feel that we look
 
     def test_a_full_tour_waits_for_one_that_dies(self, sandbox, tracked, monkeypatch, living):
         tracked(1)
