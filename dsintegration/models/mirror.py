@@ -358,13 +358,11 @@ class Dossier(models.Model):
         )
         constraints = (models.UniqueConstraint(fields=["number"], name="dossier_number_is_unique"),)
         indexes = (
-            models.Index(fields=["state"], name="dossier_state"),
-            models.Index(fields=["demarche", "state"], name="dossier_demarche"),
+            models.Index(fields=["state", "demarche"], name="dossier_state_demarche"),
             models.Index(fields=["date_depot"], name="dossier_depot"),
             models.Index(fields=["date_traitement"], name="dossier_traitement"),
             models.Index(fields=["date_derniere_modification"], name="dossier_modification"),
             models.Index(fields=["version", "number"], name="dossier_version"),
-            models.Index(fields=["changed_at"], name="dossier_changed_at"),
             models.Index(fields=["fetched_at"], name="dossier_fetched_at"),
             models.Index(fields=["checked_at", "id"], name="dossier_checked_at"),
             models.Index(Lower("usager_email"), name="dossier_usager_email"),
