@@ -24,7 +24,14 @@ from dsintegration import tasks
 from dsintegration.background import PAUSES, TryAgain, hand_over
 from dsintegration.exceptions import DossierNotFound, DSUnavailable
 from dsintegration.hosting.logs import JsonFormatter
-from dsintegration.models import Dossier, Message, PurgedDossier, RefreshTurn, UsagerAccess
+from dsintegration.models import (
+    Dossier,
+    Message,
+    Platform,
+    PurgedDossier,
+    RefreshTurn,
+    UsagerAccess,
+)
 from dsintegration.sandbox import Reply
 from tests.factories import DossierFactory, dossier_answer, message_answer
 from tests.processes import PROJECT, environment
@@ -121,12 +128,15 @@ class TestRefresh:
         assert "refresh_dossiers done fetched=1 changed=1 checked=0" in logs.text
         [told] = [row for row in logs.records if row.message.startswith("refresh_dossiers done")]
         assert json.loads(JsonFormatter().format(told))["counts"]["fetched"] == 1
+        row = Platform.objects.get()  # by which check_fresh sees that refreshes run
+        assert (bool(row.refreshed_at), row.fully_refreshed_at) == (True, None)
 
     def test_full(self, platform):
         then = timezone.now() - timedelta(hours=13)
         DossierFactory(number=NUMBER, fetched_at=then, checked_at=timezone.now())
         tasks.refresh_dossiers(full=True, older_than=12 * 3600)
         assert Dossier.objects.get().fetched_at > then
+        assert Platform.objects.get().fully_refreshed_at
 
     def test_a_refused_token_is_an_error_in_the_logs(self, platform, logs, settings):
         settings.DS_API_TOKEN = "b" * 84
