@@ -18,7 +18,7 @@ import pytest
 import trustme
 from django.core.management import CommandError, call_command
 from django.utils import timezone
-from graphql import build_schema, introspection_from_schema, parse
+from graphql import build_schema, graphql_sync, introspection_from_schema, parse
 
 from dsintegration.diagnosis import schemas
 from dsintegration.diagnosis.schemas import UnreadableSchemaError, compare
@@ -80,13 +80,12 @@ pytestmark = pytest.mark.usefixtures("secrets_stay")
 
 
 def schema(*replacements: tuple[str, str]) -> Reply:
-    """The sandbox's schema, with some of its text replaced, as an introspection."""
+    """The sandbox's schema, with some of its text replaced, as our introspection reads it."""
     sdl = Path(sandbox_server.__file__).with_name("schema.graphql").read_text()
     for old, new in replacements:
         assert old in sdl
         sdl = sdl.replace(old, new)
-    data = introspection_from_schema(build_schema(sdl), input_value_deprecation=True)
-    return Reply(body={"data": data})
+    return Reply(body={"data": graphql_sync(build_schema(sdl), GET_SCHEMA.text).data})
 
 
 class TestAllWell:
@@ -538,6 +537,18 @@ class TestSchema:
             "n'existe plus : Dossier.dateExpiration, Message.discardedAt, "
             "Demarche.dossiers(updatedSince:) ; mettez dsintegration à jour."
         )
+
+    def test_gone_of_what_can_be_chosen(self, sandbox):
+        """Whatever is chosen here: what is missed is said before somebody chooses it."""
+        sandbox.introspection = schema(
+            ("  demandeur: Demandeur", "  demandeuse: Demandeur"),
+            ("  motivation: String", "  motif: String"),
+            ("  annotations(", "  notes("),
+        )
+        said = Report().said["schema"]
+        assert "Dossier.demandeur" in said
+        assert "Dossier.motivation" in said
+        assert "Dossier.annotations" in said
 
     def test_two_kinds_of_failure(self, sandbox):
         sandbox.introspection = schema(("dateExpiration", "dateFin"))
