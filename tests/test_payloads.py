@@ -70,6 +70,7 @@ REFUSED = {
     "address too long": dossier_answer(1, usager={"id": "u", "email": "a" * 321}),
     "demarche a text": dossier_answer(1, demarche="7"),
     "demarche without number": dossier_answer(1, demarche={"id": "a", "title": "b"}),
+    "demarche number zero": dossier_answer(1, demarche={"number": 0, "id": "a", "title": "b"}),
     "messages null": dossier_answer(1, messages=None),
     "a message null": dossier_answer(1, messages=[None]),
     "a body null": dossier_answer(1, messages=[message_answer("m", body=None)]),

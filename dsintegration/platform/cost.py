@@ -16,8 +16,8 @@ logger = logging.getLogger("dsintegration.fetch")
 class Cost:
     """Requests that were sent, retries included, and seconds."""
 
-    requests: int = 0
-    seconds: float = 0.0
+    requests: int
+    seconds: float
 
 
 class Meter:
