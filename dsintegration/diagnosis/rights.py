@@ -149,7 +149,9 @@ def check_dossier(first: Exchange, number: int | None) -> Finding:
 
 def check_rate(last: Exchange) -> Finding:
     """What the `RateLimit-…` headers of an answer say; the platform gives them with refusals."""
-    ours = f"dsintegration s'en tient à {conf.rate_limit()} demandes par minute (DS_RATE_LIMIT)"
+    most = conf.rate_limit()
+    plural = "s" if most > 1 else ""
+    ours = f"dsintegration s'en tient à {most} demande{plural} par minute (DS_RATE_LIMIT)"
     headers = last.response.headers if last.response is not None else {}
     limit, remaining = (
         value if re.fullmatch("[0-9]{1,9}", value := headers.get(f"RateLimit-{name}", "")) else ""

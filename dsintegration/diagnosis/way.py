@@ -81,7 +81,8 @@ def check_tls(client: Client, first: Exchange) -> Finding:
     if trace.certificate_ends is not None:
         end = datetime.fromtimestamp(trace.certificate_ends, UTC)
         days = int((trace.certificate_ends - time.time()) // 86400)
-        seen.append(f"valable encore {days} jours (jusqu'au {end:%d/%m/%Y})")
+        plural = "s" if days > 1 else ""
+        seen.append(f"valable encore {days} jour{plural} (jusqu'au {end:%d/%m/%Y})")
     if variable := _authorities_from():
         seen.append(f"autorités lues dans {variable}")
     return Finding(Check.TLS, True, ", ".join(seen) + ".")

@@ -58,6 +58,10 @@ def in_french(message: str) -> str:
     return "ligne de commande incorrecte"
 
 
+def spent(requests: int, seconds: float) -> str:
+    return f"requêtes : {requests}, en {seconds:.1f} s".replace(".", ",")
+
+
 class DossierCommand(BaseCommand):
     """A command of ours. Checks run at `migrate` and `check`; a fetch reads its settings itself."""
 

@@ -208,7 +208,7 @@ class TestNamedByAList:
         number, *_ = tracked(3)
         change(sandbox, number)
         sandbox.pending[number] = timezone.now().isoformat()
-        assert "2 sans changement d'après leur démarche, 0 absents" in Run().out
+        assert "sans changement d'après leur démarche : 2, absents : 0," in Run().out
         assert numbers_asked(sandbox) == {number}
 
     def test_one_that_is_in_the_bin_is_in_the_journal(self, sandbox, tracked, any_list):

@@ -56,7 +56,7 @@ class TestImport:
     def test_a_hundred_a_request(self, sandbox, platform):
         platform(250)
         follow = Follow("7")
-        assert follow.out.startswith("« Demande d'aide » est suivie : 250 dossiers récupérés, 0 en")
+        assert follow.out.startswith("« Demande d'aide » est suivie. Récupérés : 250, en échec : 0")
         assert Dossier.objects.count() == 250
         assert len(sandbox.received) == 1 + 3
 
@@ -69,7 +69,7 @@ class TestImport:
         sandbox.dossiers[new] = dossier_answer(new, messages=[message_answer("new")])
         change(sandbox, new)
         run = Run()
-        assert run.out.startswith("2 récupérés (2 changés)")
+        assert run.out.startswith("Récupérés : 2 (changés : 2)")
         assert len(sandbox.received) == 1
         assert Dossier.objects.get(number=new).state == "accepte"
         assert Dossier.objects.get(number=first).state == "accepte"
@@ -87,7 +87,7 @@ class TestImport:
         row.save()
         sandbox.received.clear()
         run = Run()
-        assert "120 sans changement" in run.out
+        assert "leur démarche : 120," in run.out
         assert [len(lists_asked(sandbox, d)) for d in (GET_MOVED_WHOLE, GET_PENDING)] == [1, 1]
         assert not numbers_asked(sandbox)
 
@@ -104,7 +104,7 @@ class TestImport:
         platform(120)
         Follow("7")
         Dossier.objects.update(checked_at=timezone.now() - timedelta(hours=2))
-        assert "120 récupérés" in Run().out
+        assert "Récupérés : 120 (" in Run().out
 
     def test_an_import_that_was_cut_short_goes_on(self, sandbox, platform, monkeypatch):
         platform(350)
@@ -358,7 +358,7 @@ def test_a_dossier_of_a_page_that_cannot_be_read(sandbox, platform):
         change(sandbox, number)
     sandbox.dossiers[culprit]["dateDepot"] = "hier"
     run = Run()
-    assert "2 récupérés (2 changés)" in run.out
-    assert "1 en échec" in run.out
+    assert "Récupérés : 2 (changés : 2)" in run.out
+    assert "en échec : 1 ;" in run.out
     [row] = Dossier.objects.failing()
     assert (row.number, row.state, row.tries) == (culprit, "en_construction", 1)

@@ -36,8 +36,8 @@ class TestLists:
         assert run.status == 0
         assert len(sandbox.received) == 3
         assert run.out.startswith(
-            "0 récupérés (0 changés), 120 sans changement d'après leur démarche, 0 absents, "
-            "0 refusés, 0 en échec ; 3 requêtes, "
+            "Récupérés : 0 (changés : 0), sans changement d'après leur démarche : 120, "
+            "absents : 0, refusés : 0, en échec : 0 ; requêtes : 3, en "
         )
         assert not refresh.due_dossiers().exists()
         assert Dossier.objects.filter(number__in=numbers).count() == 120
@@ -49,7 +49,9 @@ class TestLists:
         change(sandbox, numbers[70])
         run = Run()
         assert numbers_asked(sandbox) == {numbers[3], numbers[70]}
-        assert "2 récupérés (2 changés), 118 sans changement" in run.out
+        assert (
+            "Récupérés : 2 (changés : 2), sans changement d'après leur démarche : 118," in run.out
+        )
         assert Dossier.objects.filter(state="accepte").count() == 2
 
     def test_only_numbers_and_dates_are_asked_of_lists(self):
@@ -103,21 +105,21 @@ class TestLists:
             change(sandbox, number)
         run = Run()
         assert len(lists_asked(sandbox, GET_MOVED)) == 3
-        assert "120 récupérés" in run.out
+        assert "Récupérés : 120 (" in run.out
 
     def test_few_dossiers_are_asked_for(self, sandbox, tracked):
         tracked(60)
         run = Run()
         assert not lists_asked(sandbox)
         assert len(sandbox.received) == 2
-        assert "60 récupérés (0 changés)" in run.out
+        assert "Récupérés : 60 (changés : 0)" in run.out
 
     def test_a_demarche_that_may_not_be_listed(self, sandbox, tracked):
         tracked(120)
         sandbox.unlistable.add(7)
         run = Run()
         assert (run.status, run.err) == (0, "")
-        assert "120 récupérés" in run.out
+        assert "Récupérés : 120 (" in run.out
 
     def test_several_demarches(self, sandbox, tracked):
         tracked(110)
@@ -136,7 +138,7 @@ class TestLists:
         for number in numbers[:2]:
             del sandbox.dossiers[number]
         run = Run()
-        assert "118 sans changement d'après leur démarche, 2 absents" in run.out
+        assert "sans changement d'après leur démarche : 118, absents : 2," in run.out
         in_the_bin, gone, other = Dossier.objects.order_by("number")[:3]
         assert in_the_bin.absent_since
         assert not in_the_bin.erased_at
@@ -165,7 +167,7 @@ class TestLists:
         Run()
         assert not Dossier.objects.of_usager("other@example.org").exists()
         run = Run("--full")  # also those that a list vouched for just now
-        assert "120 récupérés (1 changés)" in run.out
+        assert "Récupérés : 120 (changés : 1)" in run.out
         assert Dossier.objects.of_usager("other@example.org").exists()
 
 
@@ -232,13 +234,13 @@ class TestSelection:
         monkeypatch.setattr("dsintegration.refresh.queue.PAGE", 7)
         monkeypatch.setattr(refresh, "WORTH_A_LIST", 1000)
         tracked(40)
-        assert "40 récupérés" in Run().out
+        assert "Récupérés : 40 (" in Run().out
         assert not refresh.due_dossiers().exists()
 
     def test_nothing_is_due(self, sandbox):
         run = Run()
         assert (run.status, run.err) == (0, "")
-        assert run.out.startswith("0 récupérés")
+        assert run.out.startswith("Récupérés : 0 (")
         assert not sandbox.received
 
     @pytest.mark.parametrize(
@@ -289,7 +291,8 @@ class TestTrouble:
         run = Run()
         assert (run.status, run.err) == (0, "")  # an absence is news, not a failure
         assert (
-            "5 récupérés (0 changés), 0 sans changement d'après leur démarche, 1 absents" in run.out
+            "Récupérés : 5 (changés : 0), sans changement d'après leur démarche : 0, absents : 1"
+            in run.out
         )
         Dossier.objects.update(checked_at=timezone.now() - timedelta(days=2))
         sandbox.replies[numbers[1]] = Reply(
@@ -302,7 +305,7 @@ class TestTrouble:
         )
         run = Run()
         assert run.status == 4
-        assert "1 absents, 1 refusés, 0 en échec" in run.out
+        assert "absents : 1, refusés : 1, en échec : 0 ;" in run.out
         assert f"le dossier n° {numbers[1]}" in run.err
 
     def test_a_refused_token_stops_at_once(self, sandbox, tracked, monkeypatch):
@@ -354,7 +357,7 @@ class TestTrouble:
         monkeypatch.setattr(sandbox, "answer", odd_lists)
         run = Run()
         assert run.status == 0
-        assert "120 récupérés" in run.out
+        assert "Récupérés : 120 (" in run.out
 
     @pytest.mark.parametrize("header", ["RateLimit-Reset", "Retry-After"])
     def test_a_429_is_waited_out(self, sandbox, tracked, monkeypatch, pauses, header):
@@ -366,7 +369,7 @@ class TestTrouble:
             return Reply(429, headers={header: "7"}) if len(asked) == 1 else whole(request)
 
         monkeypatch.setattr(sandbox, "answer", busy)
-        assert "60 récupérés" in Run().out
+        assert "Récupérés : 60 (" in Run().out
         assert pauses[0] >= 7
 
 
@@ -528,7 +531,7 @@ class TestProcesses:
         done = Dossier.objects.filter(state="accepte").count()
         assert done % 5 == 0
         assert 10 <= done < 40
-        assert f"{done} récupérés" in out
+        assert f"Récupérés : {done} (" in out
 
     def test_kill_then_again(self, sandbox, slow):
         for _ in range(3):
@@ -562,4 +565,4 @@ class TestProcesses:
         assert out == "Un autre rafraîchissement est en cours : celui-ci s'arrête.\n"
         out, err = first.communicate(timeout=60)
         assert first.returncode == 0, err
-        assert "40 récupérés (40 changés)" in out
+        assert "Récupérés : 40 (changés : 40)" in out

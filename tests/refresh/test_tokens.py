@@ -88,12 +88,12 @@ def test_a_refresh_goes_on_without_it(two):
     list(fetch_dossiers(range(FIRST, FIRST + 4)))
     del two.rights[A]
     run = Run("--full")
-    assert "2 récupérés (0 changés)" in run.out
+    assert "Récupérés : 2 (changés : 0)" in run.out
     assert Dossier.objects.failing().count() == 2  # nobody has a right to them now
 
 
 def test_follow(two):
-    assert "2 dossiers récupérés" in Follow("8").out
+    assert "Récupérés : 2," in Follow("8").out
     assert Demarche.objects.get(number=8).token == fingerprint(B)
     two.received.clear()
     Run()

@@ -234,7 +234,9 @@ class TestVouchedForThoughGone:
         change(sandbox, number)
         sandbox.hidden.add(number)
         run = Run()
-        assert "150 récupérés (1 changés), 0 sans changement" in run.out
+        assert (
+            "Récupérés : 150 (changés : 1), sans changement d'après leur démarche : 0," in run.out
+        )
 
     @pytest.mark.parametrize(
         "trouble",
@@ -252,14 +254,16 @@ class TestVouchedForThoughGone:
             body={"data": {"demarche": {"number": 7, "list": page}}}
         )
         run = Run()
-        assert "150 récupérés (0 changés), 0 sans changement" in run.out
+        assert (
+            "Récupérés : 150 (changés : 0), sans changement d'après leur démarche : 0," in run.out
+        )
 
     def test_the_lists_of_another_demarche(self, sandbox, tracked):
         tracked(150)
         page = {"pageInfo": {"hasNextPage": False, "endCursor": None}, "nodes": []}
         reply = Reply(body={"data": {"demarche": {"number": 8, "list": page}}})
         sandbox.list_replies[7, "pendingDeletedDossiers"] = reply
-        assert "150 récupérés" in Run().out
+        assert "Récupérés : 150 (" in Run().out
 
     def test_what_moved_is_not_gone_whatever_the_trash_says(self, sandbox, tracked):
         number, *_ = tracked(150, hours=26)
@@ -268,7 +272,7 @@ class TestVouchedForThoughGone:
         run = Run()
         dossier = Dossier.objects.get(number=number)
         assert (dossier.state, dossier.absent_since, dossier.erased_at) == ("accepte", None, None)
-        assert ", 0 absents" in run.out  # nor was it for a moment
+        assert ", absents : 0," in run.out  # nor was it for a moment
 
     def test_what_is_in_two_lists_is_asked_for(self, sandbox, tracked):
         """Binned while the lists were read, or restored: only the dossier itself tells."""
@@ -276,7 +280,7 @@ class TestVouchedForThoughGone:
         change(sandbox, number)
         sandbox.pending[number] = iso(timezone.now())
         run = Run()
-        assert "149 sans changement d'après leur démarche, 0 absents" in run.out
+        assert "sans changement d'après leur démarche : 149, absents : 0," in run.out
         assert numbers_asked(sandbox) == {number}
         assert Dossier.objects.get(number=number).absent_since is None
 
@@ -378,7 +382,7 @@ class TestStoppedForGood:
             return Reply(502) if is_later else whole(request)
 
         monkeypatch.setattr(sandbox, "answer", half)
-        assert "0 sans changement" in Run().out
+        assert "leur démarche : 0," in Run().out
         assert Dossier.objects.filter(state="accepte").count() == 400
 
     def test_a_limit_asks_for_others_than_those_that_are_refused(self, sandbox, tracked):
@@ -454,7 +458,7 @@ class TestClocks:
         our_clock(seconds=(timedelta(**wrong) + later).total_seconds())
         run = Run()
         assert Dossier.objects.get(number=number).state == "accepte"
-        assert "149 sans changement" in run.out or "150 récupérés" in run.out
+        assert "leur démarche : 149," in run.out or "Récupérés : 150 (" in run.out
 
     def test_what_a_wrong_clock_stamped_is_asked_for(self, sandbox, tracked):
         number, other = tracked(2)
@@ -491,7 +495,7 @@ class TestClocks:
         Dossier.objects.filter(number=number).update(
             fetched_at=ago(days=-365), checked_at=ago(days=-365)
         )
-        assert "149 sans changement" in Run().out
+        assert "leur démarche : 149," in Run().out
         row = Dossier.objects.get(number=number)
         assert row.state == "accepte"
         assert row.checked_at < timezone.now()
@@ -656,7 +660,7 @@ class TestTurns:
 
         monkeypatch.setattr("dsintegration.mirror.turn.pause", pause)
         run = Run("--full")
-        assert "1 récupérés" in run.out
+        assert "Récupérés : 1 (" in run.out
         assert all("en cours" in out for out in seen)
         assert len(seen) == 3
         assert "en cours" not in Run().out

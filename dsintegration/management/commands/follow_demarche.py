@@ -9,7 +9,7 @@ from tqdm import tqdm
 from dsintegration import journal
 from dsintegration.exceptions import DSError
 from dsintegration.harmless import in_a_terminal
-from dsintegration.management.base import BAD_INPUT, STATUS_OF, DossierCommand
+from dsintegration.management.base import BAD_INPUT, STATUS_OF, DossierCommand, spent
 from dsintegration.management.stopping import told_to_stop, was_stopped
 from dsintegration.models import Demarche, Dossier
 from dsintegration.numbers import InvalidNumber, parse_number
@@ -83,9 +83,8 @@ class Command(DossierCommand):
             )
             return
         self.stdout.write(
-            f"« {title} » est suivie : {tally.fetched} dossiers récupérés, "
-            f"{tally.failed} en échec ; {client.requests - sent_before} requêtes, "
-            f"{time.monotonic() - started:.1f} s."
+            f"« {title} » est suivie. Récupérés : {tally.fetched}, en échec : {tally.failed} ; "
+            f"{spent(client.requests - sent_before, time.monotonic() - started)}."
         )
         if must_stop():
             raise was_stopped()

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from tqdm import tqdm
 
 from dsintegration.durations import parse_duration
-from dsintegration.management.base import BAD_INPUT, MIXED, STATUS_OF, DossierCommand
+from dsintegration.management.base import BAD_INPUT, MIXED, STATUS_OF, DossierCommand, spent
 from dsintegration.management.stopping import told_to_stop, was_stopped
 from dsintegration.models import Demarche
 
@@ -116,10 +116,10 @@ class Command(DossierCommand):
             self.stdout.write("Un autre rafraîchissement est en cours : celui-ci s'arrête.")
             return
         self.stdout.write(
-            f"{tally.fetched} récupérés ({tally.changed} changés), {tally.checked} sans changement "
-            f"d'après leur démarche, {tally.absent} absents, {tally.denied} refusés, "
-            f"{tally.failed} en échec ; {client.requests - sent_before} requêtes, "
-            f"{time.monotonic() - started:.1f} s."
+            f"Récupérés : {tally.fetched} (changés : {tally.changed}), "
+            f"sans changement d'après leur démarche : {tally.checked}, "
+            f"absents : {tally.absent}, refusés : {tally.denied}, en échec : {tally.failed} ; "
+            f"{spent(client.requests - sent_before, time.monotonic() - started)}."
         )
         if must_stop():
             raise was_stopped()
