@@ -15,6 +15,8 @@ from typing import ClassVar, Self
 class Reason(StrEnum):
     # DossierNotFound
     UNKNOWN = "unknown"
+    # DemarcheNotFound
+    UNKNOWN_DEMARCHE = "unknown_demarche"
     # FileGone
     FILE_GONE = "file_gone"
     # DSAccessDenied
@@ -94,9 +96,12 @@ class DSError(Exception):
 
     @property
     def concerns_dossier(self) -> bool:
-        """Whether this is about that dossier alone; otherwise any other would have failed too."""
+        """Whether this is about that dossier, or démarche, alone; otherwise any other would have
+        failed too.
+        """
         return self.is_of_one_dossier or self.reason in {
             Reason.UNKNOWN,
+            Reason.UNKNOWN_DEMARCHE,
             Reason.NO_RIGHT,
             Reason.SERVER_ERROR,
             Reason.QUERY_TIMEOUT,
@@ -116,6 +121,21 @@ class DossierNotFound(DSError):
     }
 
     def __init__(self, reason: Reason = Reason.UNKNOWN, **context: object) -> None:
+        super().__init__(reason, **context)  # type: ignore[arg-type]
+
+
+class DemarcheNotFound(DSError):
+    """It answered: no such démarche (a wrong number, or one that was deleted)."""
+
+    code = "demarche_not_found"
+    sentences: ClassVar = {
+        Reason.UNKNOWN_DEMARCHE: (
+            "la plateforme ne connaît pas cette démarche : numéro erroné, ou démarche supprimée ; "
+            "vérifiez le numéro, ou ne la suivez plus."
+        )
+    }
+
+    def __init__(self, reason: Reason = Reason.UNKNOWN_DEMARCHE, **context: object) -> None:
         super().__init__(reason, **context)  # type: ignore[arg-type]
 
 
@@ -252,6 +272,7 @@ def stored_error(code: str, reason: str) -> DSError:
     """The error that a row remembers by its `code` and `reason`."""
     kinds: list[type[DSError]] = [
         DossierNotFound,
+        DemarcheNotFound,
         FileGone,
         DSAccessDenied,
         DSUnavailable,

@@ -44,8 +44,8 @@ class InvalidNumber(ValueError):
     """`str()` is a French sentence that says what to write instead."""
 
 
-def parse_number(text: str) -> int:
-    """The number that a person wrote; raises InvalidNumber."""
+def parse_number(text: str, what: str = "dossier") -> int:
+    """The number that a person wrote; raises InvalidNumber. `what`: of which thing it is one."""
     written = text.strip()
     if not (written.isascii() and written.isdigit()):  # a million lines of a file mostly are
         written = _bare(text) if len(text) <= LONGEST else ""
@@ -54,7 +54,7 @@ def parse_number(text: str) -> int:
     written = _DECIMALS.sub("", written[_label_end(written) :])
     if not _GROUPS.fullmatch(written):
         raise InvalidNumber(
-            f"« {cut(text.strip(), 40)} » n'est pas un numéro de dossier ; écrivez-le en chiffres, "
+            f"« {cut(text.strip(), 40)} » n'est pas un numéro de {what} ; écrivez-le en chiffres, "
             "par exemple 12345."
         )
     if not (_DIGITS.fullmatch(written) or _THOUSANDS.fullmatch(written)):
@@ -65,7 +65,7 @@ def parse_number(text: str) -> int:
     # Python refuses to convert thousands of digits, and the platform ends at ten.
     if not digits or len(digits) > len(str(MAX_NUMBER)) or int(digits) > MAX_NUMBER:
         raise InvalidNumber(
-            f"« {cut(text.strip(), 40)} » n'est pas un numéro de dossier : il va de 1 à "
+            f"« {cut(text.strip(), 40)} » n'est pas un numéro de {what} : il va de 1 à "
             f"{MAX_NUMBER}."
         )
     return int(digits)

@@ -19,7 +19,7 @@ from dsintegration.admin.choosing import (
 )
 from dsintegration.admin.mirror import PerimeterAdmin as Base
 from dsintegration.admin.telling import sentence_of
-from dsintegration.exceptions import DossierNotFound, DSError
+from dsintegration.exceptions import DemarcheNotFound, DSError
 from dsintegration.models import Demarche, Perimeter
 from dsintegration.perimeters import Sight, sight_of
 from dsintegration.platform.sockets import WEB_BUDGET, deadline
@@ -40,7 +40,7 @@ def find_on_platform(numbers: Iterable[int]) -> dict[int, str]:
         for number in numbers:
             try:
                 fetch_demarche(number, client=get_client(web=True))
-            except DossierNotFound:
+            except DemarcheNotFound:
                 faults[number] = f"La plateforme ne connaît pas la démarche n° {number}."
             except DSError as err:
                 faults[number] = f"Démarche n° {number} : {sentence_of(journal.word(err))}"

@@ -20,6 +20,7 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from dsintegration.database import Trouble, trouble
 from dsintegration.exceptions import (
+    DemarcheNotFound,
     DossierNotFound,
     DSAccessDenied,
     DSError,
@@ -31,6 +32,7 @@ from dsintegration.harmless import in_a_terminal
 MIXED, BAD_INPUT, WRONG_SETTINGS, ENDS_SOON_OR_STALE = 1, 2, 7, 8
 STATUS_OF: dict[type[DSError], int] = {
     DossierNotFound: 3,
+    DemarcheNotFound: 3,
     DSAccessDenied: 4,
     DSUnavailable: 5,
     DSInvalidResponse: 6,

@@ -16,6 +16,7 @@ from gql.transport.exceptions import TransportConnectionFailed
 from urllib3.exceptions import ReadTimeoutError
 
 from dsintegration.exceptions import (
+    DemarcheNotFound,
     DossierNotFound,
     DSAccessDenied,
     DSError,
@@ -126,8 +127,10 @@ def _query_failure(body: dict[str, Any] | None, codes: set[str]) -> DSError:
     if body is None or not body.keys() & {"errors", "data"}:
         return DSInvalidResponse(Reason.NOT_THE_API, http_status=200)
     known = " ".join(sorted(codes))
-    if codes == {"not_found"} and _is_about_the_dossier(body):
-        return DossierNotFound(http_status=200)
+    if codes == {"not_found"} and body.get("data", "") is None:
+        for kind, asked in ((DossierNotFound, "dossier"), (DemarcheNotFound, "demarche")):
+            if _is_of(asked, body):
+                return kind(http_status=200)
     if codes == {"unauthorized"} and body.get("data") is None:
         return DSAccessDenied(Reason.NO_RIGHT, http_status=200)
     if "timeout" in codes:
@@ -140,10 +143,9 @@ def _query_failure(body: dict[str, Any] | None, codes: set[str]) -> DSError:
     return DSInvalidResponse(Reason.UNEXPECTED, http_status=200, detail=known)
 
 
-def _is_about_the_dossier(body: dict[str, Any]) -> bool:
-    """Whether what was not found is the dossier itself, and nothing came beside the error."""
-    paths = [error.get("path") for error in body["errors"]]
-    return body.get("data", "") is None and all(path == ["dossier"] for path in paths)
+def _is_of(asked: str, body: dict[str, Any]) -> bool:
+    """Whether the errors are of what was asked for itself, and not of something in it."""
+    return all(error.get("path") == [asked] for error in body["errors"])
 
 
 def _codes(body: dict[str, Any] | None) -> set[str]:

@@ -24,7 +24,7 @@ from dsintegration.platform.documents import (
     Document,
     get_moved_whole,
 )
-from dsintegration.platform.outage import OF_ALL, Outage
+from dsintegration.platform.outage import ANSWERED, OF_ALL, Outage
 from dsintegration.platform.workers import Workers
 
 # The platform gives no more in a page.
@@ -135,7 +135,7 @@ def _next_page(client: Client, reading: Reading, outage: Outage) -> Page | None:
             page = _ask(client, document, reading, whole=whole)
         except DSError as err:
             outage.note_failure(err)
-            if not whole or outage.is_over or err.reason in OF_ALL or err.reason is Reason.NO_RIGHT:
+            if not whole or outage.is_over or err.reason in OF_ALL | ANSWERED:
                 reading.error = err
                 _log(reading, meter.read(), err)
                 return None

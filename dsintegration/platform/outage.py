@@ -27,7 +27,7 @@ OF_ALL = {
 
 
 # The platform looked, and said so.
-ANSWERED = {Reason.NO_RIGHT, Reason.UNKNOWN}
+ANSWERED = {Reason.NO_RIGHT, Reason.UNKNOWN, Reason.UNKNOWN_DEMARCHE}
 
 
 class Outage:

@@ -110,6 +110,8 @@ class Sandbox:
         self.deleted: dict[int, str] = {}
         self.homes: dict[int, int] = {}
         self.unlistable: set[int] = set()
+        # That it has, beside those of its dossiers; one that had dossiers stays.
+        self.demarches: set[int] = set()
         # Numbers that the token has no right to read.
         self.forbidden: set[int] = set(FORBIDDEN)
         # Dossiers with a champ that the platform cannot read; `slow`: with more than it can gather.
@@ -232,6 +234,9 @@ class Sandbox:
                 "An object of type Demarche was hidden due to permissions",
                 extensions={"code": "unauthorized"},
             )
+        self.demarches |= {d["demarche"]["number"] for d in self.dossiers.values()}
+        if number not in {*self.demarches, *self.homes.values(), *self.revisions}:
+            raise GraphQLError("Demarche not found", extensions={"code": "not_found"})
         dossiers = [d for d in self.dossiers.values() if d["demarche"]["number"] == number]
         named = dossiers[0]["demarche"] if dossiers else {}
 

@@ -553,6 +553,11 @@ class TestPerimeterPages:
         assert "Démarche n° 904" in page.content.decode()
         assert not Perimeter.objects.filter(group__name="X").exists()
 
+    def test_one_that_the_platform_does_not_know(self, whole, sandbox):
+        page = whole.post(f"{PERIMETERS}add/", {"service": "X", "others": "999"})
+        assert "La plateforme ne connaît pas la démarche n° 999." in page.content.decode()
+        assert not Perimeter.objects.filter(group__name="X").exists()
+
     def test_nobody_gives_more_than_he_sees(self, agent, theirs, ours, sandbox):
         for data in (
             {"service": "Sports", "demarches": [theirs.demarche_id]},

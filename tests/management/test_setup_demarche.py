@@ -86,12 +86,13 @@ class TestChoosing:
             (["--champs", champ_id(137)], "901", 2),  # of a repetition
             (["--champs", champ_id(100)], "901", 2),  # a title
             (["--champs", SIRET], "neuf cents", 2),
-            (["--champs", SIRET], "404", 4),
+            (["--champs", SIRET], "903", 4),
+            (["--champs", SIRET], "404", 3),
         ],
     )
     def test_bad_input_changes_nothing(self, run, sandbox, words, number, status):
         run("--champs", NAME)
-        sandbox.unlistable = {404}
+        sandbox.unlistable = {903}
         before = list(Demarche.objects.values("number", "selection"))
         with pytest.raises(CommandError) as caught:
             run(*words, number=number)

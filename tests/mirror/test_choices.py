@@ -55,6 +55,7 @@ def names_it(sandbox):
 
 
 def test_what_one_demarche_keeps_is_not_asked_of_an_unknown_dossier(sandbox, chosen):
+    sandbox.demarches.add(1)
     chosen(1, champs=[NAME])
     fetch_dossier(NUMBER)
     assert not names_it(sandbox)

@@ -203,6 +203,18 @@ ANSWERS = {
         DSInvalidResponse,
         "unexpected",
     ),
+    "not_found of something in a démarche": (
+        200,
+        failing(error("not_found", path=["demarche", "activeRevision"])),
+        DSInvalidResponse,
+        "unexpected",
+    ),
+    "not_found of a dossier and of a démarche": (
+        200,
+        failing(NOT_FOUND, error("not_found", path=["demarche"])),
+        DSInvalidResponse,
+        "unexpected",
+    ),
     "not_found without a path": (
         200,
         failing(error("not_found")),

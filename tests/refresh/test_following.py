@@ -245,11 +245,44 @@ class TestWhoSaysSo:
         Follow("7")
         assert len(sandbox.received) == 2
 
-    @pytest.mark.parametrize(("number", "status"), [("x", 2), ("9", 4)])
-    def test_what_cannot_be_followed(self, sandbox, number, status):
+    @pytest.mark.parametrize(
+        ("number", "status", "words"),
+        [
+            ("x", 2, "« x » n'est pas un numéro de démarche ; écrivez-le en chiffres"),
+            ("0", 2, "« 0 » n'est pas un numéro de démarche : il va de 1 à"),
+            ("9", 4, "Démarche n° 9 : le jeton n'a pas accès"),
+            ("404", 3, "Démarche n° 404 : la plateforme ne connaît pas cette démarche"),
+        ],
+    )
+    def test_what_cannot_be_followed(self, sandbox, number, status, words):
         sandbox.unlistable.add(9)
-        assert Follow(number).status == status
+        follow = Follow(number)
+        assert (follow.status, follow.out) == (status, "")
+        assert follow.err.startswith(words)
         assert not Demarche.objects.exists()
+        assert len(sandbox.received) == (status != 2)
+
+    def test_one_that_is_deleted_on_the_platform(self, sandbox, platform):
+        """All that it had is not there any more, and another one is none the worse."""
+        platform(120)
+        other = {"id": "Procedure-8", "number": 8, "title": "Voirie"}
+        sandbox.dossiers[500] = dossier_answer(500, demarche=other)
+        Follow("7")
+        Follow("8")
+        sandbox.dossiers = {500: dossier_answer(500, demarche=other)}
+        sandbox.demarches.clear()
+        change(sandbox, 500)
+        Dossier.objects.update(checked_at=timezone.now() - timedelta(hours=2))
+        sandbox.received.clear()
+        run = Run()
+        assert run.status == 3
+        assert "la plateforme ne connaît pas cette démarche" in run.err
+        assert "ne la suivez plus" in run.err
+        # Three lists, none of them asked for again in smaller pages.
+        asked = [request.body["variables"] for request in sandbox.received]
+        assert sum(one.get("demarche") == 7 for one in asked) == 3
+        assert Dossier.objects.filter(absent_since=None).get().state == "accepte"
+        assert Dossier.objects.count() == 121
 
     def test_in_the_admin(self, admin_client, sandbox, platform):
         platform(3)

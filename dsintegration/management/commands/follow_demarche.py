@@ -32,7 +32,7 @@ class Command(DossierCommand):
 
     def handle(self, *, number: str, stop: bool, **_: Any) -> None:
         try:
-            demarche_number = parse_number(number)
+            demarche_number = parse_number(number, "démarche")
         except InvalidNumber as err:
             raise CommandError(str(err), returncode=BAD_INPUT) from err
         if stop:

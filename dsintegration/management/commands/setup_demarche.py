@@ -48,7 +48,7 @@ class Command(DossierCommand):
 
     def handle(self, *, number: str, report: bool, **options: Any) -> None:
         try:
-            demarche_number = parse_number(number)
+            demarche_number = parse_number(number, "démarche")
         except InvalidNumber as err:
             raise CommandError(str(err), returncode=BAD_INPUT) from err
         chosen = {name: options[name] for name in ("champs", "annotations", *PEOPLE)}
