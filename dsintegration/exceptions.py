@@ -70,6 +70,7 @@ class DSError(Exception):
         self.dossier_number = dossier_number
         self.http_status = http_status
         self.detail = detail
+        self.demarche_number: int | None = None  # of a list
         self.is_of_one_dossier = False  # known only from what others met (platform/batches.py)
         super().__init__(reason)
 
@@ -87,6 +88,12 @@ class DSError(Exception):
         """The same failure, of one of the dossiers that were asked together."""
         failure = copy(self)
         failure.dossier_number = number
+        return failure
+
+    def about_demarche(self, number: int) -> Self:
+        """The same failure, of a list of one démarche."""
+        failure = copy(self)
+        failure.demarche_number = number
         return failure
 
     @property

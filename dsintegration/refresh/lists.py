@@ -251,7 +251,8 @@ def _note_state(run: Run, plan: Plan) -> None:
             following.note_end(plan.demarche, moved.sent_at, from_nothing=plan.from_nothing)
         elif moved.error or moved.is_read:
             # A list with holes: what they hide is unknown, and the mark stays before them.
-            run.tally.add(moved.error or DSInvalidResponse(Reason.UNEXPECTED))
+            failure = moved.error or DSInvalidResponse(Reason.UNEXPECTED)
+            run.tally.add(failure.about_demarche(plan.demarche.number))
             if moved.error and plan.demarche.reading_cursor and moved.pages == 0:
                 # Perhaps the cursor is what it stumbles over: begin again where it began.
                 plan.demarche.reading_cursor = ""

@@ -276,7 +276,7 @@ class TestWhoSaysSo:
         sandbox.received.clear()
         run = Run()
         assert run.status == 3
-        assert "la plateforme ne connaît pas cette démarche" in run.err
+        assert "par exemple la démarche n° 7 : la plateforme ne connaît pas cette" in run.err
         assert "ne la suivez plus" in run.err
         # Three lists, none of them asked for again in smaller pages.
         asked = [request.body["variables"] for request in sandbox.received]

@@ -133,7 +133,10 @@ def test_a_hole_is_told(sandbox, followed):
     sandbox.hidden.add(number)
     run = Run()
     assert run.status == 6
-    assert "En échec : la réponse de la plateforme est incompréhensible" in run.err
+    assert (
+        ", par exemple la démarche n° 7 : la réponse de la plateforme est incompréhensible"
+        in run.err
+    )
     sandbox.hidden.clear()
     assert Run().status == 0
     assert Dossier.objects.get(number=number).state == "accepte"

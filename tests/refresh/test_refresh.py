@@ -249,6 +249,7 @@ class TestSelection:
             (["--older-than", "soon"], "--older-than : « soon » : écrivez une durée"),
             (["--limit", "0"], "--limit : « 0 » n'est pas un nombre entier"),
             (["--limit", "²"], "n'est pas un nombre entier"),
+            (["--demarche", "12345678901"], "n'est pas un nombre entier de 1 à 2147483647"),
             (["--demarche", "12"], "aucun dossier enregistré pour la démarche n° 12"),
             (["--what"], "argument inconnu : --what"),
         ],

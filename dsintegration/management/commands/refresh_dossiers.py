@@ -9,9 +9,11 @@ from django.core.management.base import CommandError, CommandParser
 from tqdm import tqdm
 
 from dsintegration.durations import parse_duration
+from dsintegration.exceptions import DSError
 from dsintegration.management.base import BAD_INPUT, MIXED, STATUS_OF, DossierCommand, spent
 from dsintegration.management.stopping import told_to_stop, was_stopped
 from dsintegration.models import Demarche
+from dsintegration.numbers import MAX_NUMBER
 
 
 def _duration(text: str) -> timedelta:
@@ -22,9 +24,17 @@ def _duration(text: str) -> timedelta:
 
 
 def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:10]) < 2**31:
-        raise ArgumentTypeError(f"« {text[:40]} » n'est pas un nombre entier supérieur à 0")
+    is_short = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_NUMBER))
+    if not (is_short and 0 < int(text) <= MAX_NUMBER):
+        raise ArgumentTypeError(f"« {text[:40]} » n'est pas un nombre entier de 1 à {MAX_NUMBER}")
     return int(text)
+
+
+def _example(err: DSError) -> str:
+    """Of a failure of which there may be several."""
+    if err.dossier_number:
+        return f", par exemple le dossier n° {err.dossier_number}"
+    return f", par exemple la démarche n° {err.demarche_number}" if err.demarche_number else ""
 
 
 class Command(DossierCommand):
@@ -129,12 +139,7 @@ class Command(DossierCommand):
         """Say what failed, once a kind; the exit status tells the truth."""
         if not tally.failures:
             return
-        lines = [
-            f"En échec, par exemple le dossier n° {err.dossier_number} : {err.sentence}"
-            if err.dossier_number
-            else f"En échec : {err.sentence}"
-            for err in tally.failures.values()
-        ]
+        lines = [f"En échec{_example(err)} : {err.sentence}" for err in tally.failures.values()]
         if tally.stopped_by:
             lines.append("Arrêté avant la fin : la suite au prochain lancement.")
         statuses = {STATUS_OF[kind] for kind in tally.failures}
