@@ -66,8 +66,8 @@ class DemarcheAdmin(KeepingAdmin):
     ordering = ("title", "number")
     search_fields = ("title", "=number")
     search_help_text = "Numéro, ou mots du titre"
-    fields = ("number", "shown_title", "fetched", "content", "followed", "decision_hidden")
-    readonly_fields = ("number", "shown_title", "fetched", "content")
+    fields = ("number", "shown_title", "fetched", "content", "followed", "read", "decision_hidden")
+    readonly_fields = ("number", "shown_title", "fetched", "content", "read")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return CountedChangeList
@@ -96,6 +96,27 @@ class DemarcheAdmin(KeepingAdmin):
         said = [f"champs : {thousands(len(kept))}"] if kept else []
         said += [name for name in ("demandeur", "instruction") if getattr(selection, name)]
         return ", ".join(said) or "rien n'est conservé"
+
+    @admin.display(description="lecture de sa liste")
+    def read(self, demarche: Any) -> str | SafeString:
+        """How far all of it is here, and whether the platform still gives it."""
+        if not demarche.followed:
+            return "Seuls les dossiers que quelqu'un a demandés sont ici."
+        if demarche.list_tries and demarche.next_list_at:
+            return format_html(
+                "La plateforme ne la donne pas (échecs de suite : {}). Elle est redemandée après "
+                "le {} ; si cela dure, prévenez la personne qui exploite cette application.",
+                demarche.list_tries,
+                moment(demarche.next_list_at),
+            )
+        if demarche.read_until:
+            return format_html(
+                "Tout ce qui a bougé avant le {} est ici.", moment(demarche.read_until)
+            )
+        if demarche.reading_cursor:
+            here = thousands(demarche.dossiers.count())
+            return f"Récupération commencée, dossiers déjà ici : {here}."
+        return "Au prochain rafraîchissement."
 
     @admin.display(description="Total")
     def dossiers(self, demarche: Any) -> SafeString:

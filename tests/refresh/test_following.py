@@ -1,12 +1,15 @@
 """Whole démarches: imported, kept fresh, learnt of by themselves."""
 
+import html
 import io
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import strip_tags
 
 from dsintegration.models import Demarche, Dossier, Platform
 from dsintegration.platform.documents import (
@@ -17,7 +20,7 @@ from dsintegration.platform.documents import (
 )
 from dsintegration.sandbox import Reply
 from dsintegration.signals import dossier_changed
-from tests.factories import DemarcheFactory, dossier_answer, message_answer
+from tests.factories import DemarcheFactory, DossierFactory, dossier_answer, message_answer
 from tests.refresh.command import FIRST, Run, change, lists_asked, numbers_asked
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,6 +49,16 @@ class Follow:
         except CommandError as error:
             self.status, self.err = error.returncode, str(error)
         self.out = out.getvalue()
+
+
+def reading(admin_client, page):
+    """What the page of a démarche says of its list."""
+    found = re.search(
+        r'field-read">.*?<div class="readonly">(.*?)</div>',
+        admin_client.get(page).content.decode(),
+        re.DOTALL,
+    )
+    return html.unescape(strip_tags(found[1])).strip()
 
 
 def sizes(sandbox):
@@ -289,16 +302,42 @@ class TestWhoSaysSo:
         demarche = DemarcheFactory(number=7)
         page = reverse("admin:dsintegration_demarche_change", args=[demarche.pk])
         assert "Suivie en entier" in admin_client.get(page).content.decode()
+        assert reading(admin_client, page) == (
+            "Seuls les dossiers que quelqu'un a demandés sont ici."
+        )
         response = admin_client.post(page, {"followed": "on"}, follow=True)
         assert "Le prochain rafraîchissement récupérera" in response.content.decode()
+        assert reading(admin_client, page) == "Au prochain rafraîchissement."
         Run()
         assert Dossier.objects.count() == 3
+        assert reading(admin_client, page).startswith("Tout ce qui a bougé avant le ")
         read_until = Demarche.objects.get().read_until
         admin_client.post(page, {"followed": "on", "decision_hidden": "on"})
         row = Demarche.objects.get()
         assert (row.read_until, row.decision_hidden) == (read_until, True)
         admin_client.post(page, {})
         assert not Demarche.objects.get().followed
+
+    def test_the_admin_says_how_far_an_import_is(self, admin_client, sandbox):
+        demarche = DemarcheFactory(number=7, followed=True, reading_cursor="c")
+        DossierFactory.create_batch(2, demarche=demarche)
+        page = reverse("admin:dsintegration_demarche_change", args=[demarche.pk])
+        assert reading(admin_client, page) == "Récupération commencée, dossiers déjà ici : 2."
+
+    def test_the_admin_says_that_it_cannot_be_read(self, admin_client, sandbox, platform):
+        platform(3)
+        Follow("7")
+        sandbox.unlistable.add(7)
+        Run()
+        page = reverse(
+            "admin:dsintegration_demarche_change", args=[Demarche.objects.get(number=7).pk]
+        )
+        said = reading(admin_client, page)
+        assert said.startswith("La plateforme ne la donne pas (échecs de suite : 1). Elle est ")
+        sandbox.unlistable.clear()
+        Demarche.objects.update(next_list_at=timezone.now())
+        Run()
+        assert reading(admin_client, page).startswith("Tout ce qui a bougé")
 
 
 class TestCutShort:
