@@ -18,7 +18,7 @@ from dsintegration.models import ApiKey
 from dsintegration.platform.client import Client, get_client
 from dsintegration.platform.clock import Clock
 from dsintegration.sandbox import TOKEN, Sandbox
-from dsintegration.sandbox.scenarios import DOSSIERS, REPLIES
+from dsintegration.sandbox.scenarios import DOSSIERS, FORBIDDEN, REPLIES
 from dsintegration.sandbox.server import Reply
 from dsintegration.sandbox.storage import Storage
 
@@ -67,7 +67,8 @@ def sandbox(running, settings) -> Sandbox:
     running.replies = {number: Reply(**reply) for number, reply in REPLIES.items()}
     running.received.clear()
     running.pending, running.deleted, running.homes = {}, {}, {}
-    running.unlistable = set()
+    running.demarches = {7}  # that of dossier_answer, also before its first dossier
+    running.unlistable, running.forbidden = set(), set(FORBIDDEN)
     running.hidden, running.list_replies, running.rights = set(), {}, {}
     running.introspection, running.storage = None, Storage()
     running.revisions, running.unreadable, running.slow = {}, set(), set()

@@ -59,7 +59,8 @@ class TestPlatform(Sandbox):
         """As it is before each test: no dossier, no failure."""
         self.dossiers, self.replies = {}, {}
         self.pending, self.deleted, self.homes = {}, {}, {}
-        self.unlistable, self.forbidden = set(), set()
+        self.demarches, self.unlistable, self.forbidden = set(), set(), set()
+        self.hidden, self.list_replies, self.rights = set(), {}, {}
         self.unreadable, self.slow = set(), set()
         self.revisions, self.forms = {}, {}
         self.introspection = None

@@ -37,7 +37,6 @@ def held(name: str) -> dict:
 def files(sandbox, monkeypatch):
     """One in each place, by its name."""
     monkeypatch.setitem(forms.FORMS, 7, (FORM, NOTES))
-    sandbox.demarches.add(7)
     demarche = read_form(7)
     kept = {"champs": [RIB, QUOTES], "annotations": [NOTE], "instruction": True}
     choose(demarche, by=journal.CODE, **kept)

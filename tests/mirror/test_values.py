@@ -33,7 +33,6 @@ def says(sandbox):
 
 @pytest.fixture
 def demarche(sandbox):
-    sandbox.demarches.add(7)
     demarche = read_form(7)
     choose(demarche, by=journal.CODE, champs=[NAME], uses={NAME: ["is_searchable"]})
     return demarche
